@@ -1,0 +1,28 @@
+"""Meters the ``openai`` client, 2.x (httpx) and 3.x (httpx2): chat, Responses, embeddings."""
+
+from typing import Any
+
+
+class OpenAIIntegration:
+    """Meters every client of the installed ``openai``, made before or after."""
+
+    name = "openai"
+    library = "openai"
+
+    def instrument(self, **_: Any) -> None:
+        """Begin to meter; idempotent, and quiet where openai is not installed."""
+        from importlib.util import find_spec
+
+        if find_spec(self.library) is not None:
+            from agentmeter_openai.patch import PATCH
+
+            PATCH.apply()
+
+    def uninstrument(self, **_: Any) -> None:
+        """Put every patched method back."""
+        from agentmeter_openai.patch import PATCH
+
+        PATCH.undo()
+
+
+__all__ = ["OpenAIIntegration"]

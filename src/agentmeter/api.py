@@ -1,0 +1,144 @@
+"""``configure`` and ``instrument``: the one place that wires runtime, store and pricing."""
+
+import os
+import tomllib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from agentmeter.exceptions import ConfigurationError
+from agentmeter.pricing.pricer import Pricer
+from agentmeter.runtime.faults import FAULTS
+from agentmeter.runtime.state import STATE
+
+_DEFAULT_DIR = ".agentmeter"
+_TRUE, _FALSE = ("1", "true", "yes", "on"), ("0", "false", "no", "off")
+
+
+def configure(
+    *,
+    directory: str | Path | None = None,
+    journal: bool | None = None,
+    pricer: Pricer | None = None,
+    rate_card: str | Path | None = None,
+    spans: bool | None = None,
+    flush_on_close: bool | None = None,
+    stamp_owner: bool | None = None,
+) -> None:
+    """Set up metering; optional, and may be called again.
+
+    Arguments go over the environment (``AGENTMETER_DIR``, ``AGENTMETER_JOURNAL``,
+    ``AGENTMETER_RATE_CARD``, ``AGENTMETER_SPANS``, ``AGENTMETER_FLUSH_ON_CLOSE``,
+    ``AGENTMETER_STAMP_OWNER``), which goes over ``[tool.agentmeter]`` of the ``pyproject.toml``
+    in the working directory. ``directory`` is the journal's folder (``.agentmeter``),
+    ``pricer`` takes the place of the default catalog, ``rate_card`` is laid over it,
+    ``flush_on_close`` writes the journal before a request's close returns, ``stamp_owner``
+    puts the owner on spans beside the request id. Raises ``ConfigurationError`` and
+    ``RateCardError``; then nothing has changed.
+    """
+    file = _project_settings()
+    folder = _setting("directory", directory, "AGENTMETER_DIR", file, _DEFAULT_DIR)
+    writes = _switch("journal", journal, "AGENTMETER_JOURNAL", file, default=True)
+    card = _setting("rate_card", rate_card, "AGENTMETER_RATE_CARD", file, None)
+    shows = _switch("spans", spans, "AGENTMETER_SPANS", file, default=True)
+    flushes = _switch("flush_on_close", flush_on_close, "AGENTMETER_FLUSH_ON_CLOSE", file)
+    stamps = _switch("stamp_owner", stamp_owner, "AGENTMETER_STAMP_OWNER", file, default=True)
+    chosen = _pricer(pricer, card)
+    with STATE.lock:
+        if STATE.sink is not None:
+            STATE.sink.close()
+        sink = _journal(folder) if writes else None
+        STATE.sink = STATE.reader = sink
+        STATE.pricer = chosen
+        STATE.spans = shows
+        STATE.flush_on_close = flushes
+        STATE.stamp_owner = stamps
+        STATE.configured = True
+
+
+def _pricer(pricer: Pricer | None, card: str | Path | None) -> Pricer:
+    from agentmeter.pricing import Cached, GenAIPrices, Layered, RateCard
+
+    base = pricer or GenAIPrices()
+    layers: Pricer = Layered(RateCard.from_file(card), base) if card else base
+    return Cached(layers, lambda where, error: FAULTS.count(where, error))
+
+
+def _journal(folder: str | Path) -> Any:
+    from agentmeter.store.journal import Journal
+
+    return Journal(folder, FAULTS.count)
+
+
+def _project_settings() -> Mapping[str, Any]:
+    path = Path("pyproject.toml")
+    try:
+        settings = tomllib.loads(path.read_text("utf-8")).get("tool", {}).get("agentmeter", {})
+    except FileNotFoundError:
+        return {}
+    except (OSError, ValueError) as error:
+        FAULTS.count("configuration: pyproject.toml cannot be read", error)
+        return {}
+    return settings if isinstance(settings, Mapping) else {}
+
+
+def _setting(name: str, given: Any, variable: str, file: Mapping[str, Any], default: Any) -> Any:
+    if given is not None:
+        return given
+    return os.environ.get(variable) or file.get(name, default)
+
+
+def _switch(
+    name: str,
+    given: bool | None,
+    variable: str,
+    file: Mapping[str, Any],
+    *,
+    default: bool = False,
+) -> bool:
+    value = _setting(name, given, variable, file, default)
+    text = str(value).strip().lower()
+    if text not in _TRUE + _FALSE:
+        raise ConfigurationError(f"{name} ({variable}): {value!r} is neither true nor false")
+    return text in _TRUE
+
+
+def configure_default() -> None:
+    """Configure from the environment at first use; a setting that is wrong is counted, not raised."""
+    try:
+        configure()
+    except ConfigurationError as error:
+        FAULTS.count("configuration", error)
+        STATE.pricer = STATE.pricer or _pricer(None, None)
+        STATE.configured = True
+
+
+def flush(timeout: float = 5.0) -> bool:
+    """Write everything that is metered so far; whether it was done within ``timeout`` seconds."""
+    from agentmeter.runtime.counting import COUNTER
+
+    settled = COUNTER.settle(timeout)
+    return settled and (STATE.sink is None or STATE.sink.flush(timeout))
+
+
+def instrument(*only: str) -> dict[str, bool]:
+    """Switch on every integration whose library is installed, or just those named.
+
+    Idempotent. Returns which are on, by name; one that fails to switch on is counted as a fault.
+    """
+    from agentmeter.integration import switch_on
+
+    STATE.ready()
+    return switch_on(only)
+
+
+def uninstrument(*only: str) -> None:
+    """Put back everything that ``instrument`` changed."""
+    from agentmeter.integration import switch_off
+
+    switch_off(only)
+
+
+STATE.configure_default = configure_default
+
+__all__ = ["configure", "flush", "instrument", "uninstrument"]

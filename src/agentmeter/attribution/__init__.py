@@ -1,0 +1,1 @@
+"""From entries to requests: the fold and the tree."""

@@ -1,0 +1,5 @@
+"""``python -m agentmeter.cli``."""
+
+from agentmeter.cli import main
+
+main()

@@ -1,0 +1,18 @@
+"""The commands, gathered."""
+
+import click
+
+from agentmeter.cli.demo import demo
+from agentmeter.cli.doctor import doctor
+from agentmeter.cli.report import report
+
+
+@click.group()
+@click.version_option(package_name="agentmeter-otel")
+def app() -> None:
+    """What a user's request to an AI agent truly cost."""
+
+
+app.add_command(demo)
+app.add_command(doctor)
+app.add_command(report)

@@ -1,0 +1,30 @@
+"""``agentmeter doctor``: which integrations there are, and what went wrong so far."""
+
+import os
+from importlib.util import find_spec
+from pathlib import Path
+
+import click
+
+from agentmeter.exceptions import SourceError
+from agentmeter.integration import available
+from agentmeter.store.reader import read
+
+
+@click.command()
+@click.argument("source", required=False, type=click.Path(path_type=Path))
+def doctor(source: Path | None) -> None:
+    """Show integrations, whether their library is installed, and unreadable records."""
+    for name, point in sorted(available().items()):
+        library = point.load()().library
+        there = "installed" if find_spec(library) is not None else "not installed"
+        click.echo(f"{name}: {library} is {there}")
+    folder = source or Path(os.environ.get("AGENTMETER_DIR", ".agentmeter"))
+    try:
+        contents = read(folder)
+    except SourceError as error:
+        click.echo(f"journal: {error}")
+        return
+    click.echo(f"journal: {folder}, {len(contents.entries)} entries")
+    for place, count in contents.faults().items():
+        click.echo(f"  {count} × {place}")

@@ -1,0 +1,46 @@
+"""``agentmeter report``: what the recorded requests cost."""
+
+import os
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import click
+import orjson
+
+from agentmeter.exceptions import SourceError
+from agentmeter.report.report import Report, build
+from agentmeter.report.text import request_text
+from agentmeter.store.reader import read
+
+
+@click.command()
+@click.argument("source", required=False, type=click.Path(path_type=Path))
+@click.option("--request", "request_id", help="One request, by its id or the beginning of it.")
+@click.option("--json", "as_json", is_flag=True, help="JSON; amounts are decimal strings.")
+def report(source: Path | None, request_id: str | None, as_json: bool) -> None:
+    """Report on SOURCE: a journal folder (default .agentmeter, or AGENTMETER_DIR) or OTLP JSON."""
+    try:
+        contents = read(source or Path(os.environ.get("AGENTMETER_DIR", ".agentmeter")))
+    except SourceError as error:
+        raise click.ClickException(str(error)) from error
+    made = build(contents.entries, contents.tariffs, faults=contents.faults())
+    if request_id is not None:
+        made = _only(made, request_id)
+    if as_json:
+        sys.stdout.buffer.write(orjson.dumps(made.to_json(), option=orjson.OPT_INDENT_2) + b"\n")
+    elif request_id is not None:
+        click.echo(request_text(made.requests[0]))
+    else:
+        click.echo(str(made))
+
+
+def _only(made: Report, request_id: str) -> Report:
+    found = [one for one in made.requests if one.request_id == request_id] or [
+        one for one in made.requests if one.request_id.startswith(request_id)
+    ]
+    if len(found) != 1:
+        listed = ", ".join(one.request_id for one in (found or made.requests)[:5])
+        problem = "several requests begin with" if found else "no request"
+        raise click.ClickException(f"{problem} {request_id!r}; there are: {listed}")
+    return replace(made, requests=(found[0],), unattributed=None)

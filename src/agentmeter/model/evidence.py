@@ -1,0 +1,54 @@
+"""Evidence: where a quantity comes from, and how much of the truth it covers."""
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+
+class Source(StrEnum):
+    """Who says so."""
+
+    REPORTED = "reported"
+    """The provider."""
+    CHARGED = "charged"
+    """The application."""
+    ESTIMATED = "estimated"
+    """A tokenizer."""
+
+
+class Extent(StrEnum):
+    """How much of the truth a quantity covers."""
+
+    WHOLE = "whole"
+    AT_LEAST = "at_least"
+    """A stream was cut: what had arrived by then."""
+    UNKNOWN = "unknown"
+    """Nothing is known; the quantity is absent, which is not zero."""
+
+
+_SOURCE_RANK = {Source.REPORTED: 2, Source.CHARGED: 1, Source.ESTIMATED: 0}
+_EXTENT_RANK = {Extent.WHOLE: 2, Extent.AT_LEAST: 1, Extent.UNKNOWN: 0}
+
+
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """The source and the extent of one meter's quantity."""
+
+    source: Source = Source.REPORTED
+    extent: Extent = Extent.WHOLE
+
+    def __str__(self) -> str:
+        if self.extent is Extent.UNKNOWN:
+            return "unknown"
+        return f"{self.source}" if self.extent is Extent.WHOLE else f"{self.source}, {self.extent}"
+
+    @property
+    def rank(self) -> tuple[int, int]:
+        """Orders evidence from the weakest to the strongest: extent known at all, then source."""
+        known = 0 if self.extent is Extent.UNKNOWN else 1
+        return (known * (1 + _SOURCE_RANK[self.source]), _EXTENT_RANK[self.extent])
+
+
+REPORTED = Evidence()
+CHARGED = Evidence(Source.CHARGED)
+ESTIMATED = Evidence(Source.ESTIMATED)
+UNKNOWN = Evidence(Source.ESTIMATED, Extent.UNKNOWN)

@@ -1,0 +1,82 @@
+"""The meters: the names of billable quantities, as one table.
+
+Meters are disjoint: a token counted under ``cache_read`` is not counted under ``input`` as well,
+so quantities add up and every total is derived. A meter of one's own carries a dot in its name
+(``acme.page``); a name without a dot must stand in this table, so that a misspelt one is noticed.
+"""
+
+import difflib
+import re
+from dataclasses import dataclass
+from enum import StrEnum
+
+from agentmeter.exceptions import UsageError
+
+
+class Side(StrEnum):
+    """Which total a meter counts towards."""
+
+    INPUT = "input"
+    OUTPUT = "output"
+    OTHER = "other"
+
+
+@dataclass(frozen=True, slots=True)
+class Meter:
+    """One billable quantity.
+
+    ``side`` is the total it belongs to, ``unit`` what one of it is, ``unsplit`` whether it is a
+    sum whose parts are not known ("1,200 input, cache split not said").
+    """
+
+    name: str
+    side: Side
+    unit: str
+    unsplit: bool = False
+
+
+_TABLE = (
+    Meter("input", Side.INPUT, "token"),
+    Meter("cache_read", Side.INPUT, "token"),
+    Meter("cache_write", Side.INPUT, "token"),
+    Meter("cache_write_5m", Side.INPUT, "token"),
+    Meter("cache_write_1h", Side.INPUT, "token"),
+    Meter("input_audio", Side.INPUT, "token"),
+    Meter("input_image", Side.INPUT, "token"),
+    Meter("input_video", Side.INPUT, "token"),
+    Meter("cache_read_audio", Side.INPUT, "token"),
+    Meter("cache_read_image", Side.INPUT, "token"),
+    Meter("input_unsplit", Side.INPUT, "token", unsplit=True),
+    Meter("output", Side.OUTPUT, "token"),
+    Meter("reasoning", Side.OUTPUT, "token"),
+    Meter("output_audio", Side.OUTPUT, "token"),
+    Meter("output_image", Side.OUTPUT, "token"),
+    Meter("output_unsplit", Side.OUTPUT, "token", unsplit=True),
+    Meter("web_search", Side.OTHER, "search"),
+    Meter("file_search", Side.OTHER, "search"),
+    Meter("code_interpreter", Side.OTHER, "session"),
+    Meter("request", Side.OTHER, "request"),
+    Meter("image", Side.OTHER, "image"),
+    Meter("page", Side.OTHER, "page"),
+    Meter("character", Side.OTHER, "character"),
+    Meter("audio_second", Side.OTHER, "second"),
+    Meter("gpu_second", Side.OTHER, "second"),
+)
+
+METERS: dict[str, Meter] = {meter.name: meter for meter in _TABLE}
+
+_OWN_NAME = re.compile(r"[a-z][a-z0-9_-]*(\.[a-z0-9_-]+)+")
+
+
+def meter(name: str) -> Meter:
+    """The meter called ``name``; ``UsageError`` if there is none, with the nearest name."""
+    known = METERS.get(name)
+    if known is not None:
+        return known
+    if _OWN_NAME.fullmatch(name):
+        return Meter(name, Side.OTHER, "unit")
+    near = difflib.get_close_matches(name, METERS, n=1)
+    hint = f" Did you mean {near[0]!r}?" if near else ""
+    raise UsageError(
+        f"unknown meter {name!r}.{hint} A meter of your own carries a dot, such as 'acme.page'."
+    )

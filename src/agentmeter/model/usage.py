@@ -1,0 +1,116 @@
+"""Usage: quantities by meter."""
+
+from collections.abc import Iterator, Mapping
+from types import MappingProxyType
+from typing import Self
+
+from agentmeter.exceptions import UsageError
+from agentmeter.model.meters import METERS, Side, meter
+
+
+class Usage(Mapping[str, int]):
+    """Quantities by meter, immutable, additive.
+
+    ``Usage(input=812, output=77)`` or ``Usage({"acme.page": 3})``. Quantities are non-negative
+    ``int``; meters that are zero are left out, so equal usages are equal values. Tokens for the
+    token meters, the meter's own unit otherwise. Raises ``UsageError`` for a negative, fractional
+    or boolean quantity and for an unknown meter.
+    """
+
+    __slots__ = ("_quantities",)
+    _quantities: Mapping[str, int]
+
+    def __init__(self, quantities: Mapping[str, int] | None = None, /, **more: int) -> None:
+        merged = {**(quantities or {}), **more}
+        for name, quantity in merged.items():
+            _check(name, quantity)
+        kept = {name: merged[name] for name in sorted(merged) if merged[name]}
+        object.__setattr__(self, "_quantities", MappingProxyType(kept))
+
+    @classmethod
+    def _trusted(cls, quantities: dict[str, int]) -> Self:
+        """Skip the checks for quantities that come out of other usages."""
+        usage = object.__new__(cls)
+        kept = {name: quantities[name] for name in sorted(quantities) if quantities[name]}
+        object.__setattr__(usage, "_quantities", MappingProxyType(kept))
+        return usage
+
+    def __setattr__(self, name: str, value: object) -> None:
+        raise AttributeError(f"Usage is immutable; cannot set {name!r}")
+
+    def __getitem__(self, name: str) -> int:
+        return self._quantities[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._quantities)
+
+    def __len__(self) -> int:
+        return len(self._quantities)
+
+    def __hash__(self) -> int:
+        return hash(tuple(self._quantities.items()))
+
+    def __reduce__(self) -> tuple[type, tuple[dict[str, int]]]:
+        return (type(self), (dict(self._quantities),))
+
+    def __repr__(self) -> str:
+        return f"Usage({', '.join(f'{name}={n}' for name, n in self._quantities.items())})"
+
+    def __add__(self, other: Mapping[str, int]) -> "Usage":
+        total = dict(self._quantities)
+        for name, quantity in other.items():
+            total[name] = total.get(name, 0) + quantity
+        return Usage._trusted(total)
+
+    def excess_over(self, other: Mapping[str, int]) -> "Usage":
+        """What this usage has beyond ``other``, side by side.
+
+        Where one of the two has an unsplit quantity on a side, that side is compared as a sum,
+        since a split that is not known cannot be subtracted meter by meter.
+        """
+        excess: dict[str, int] = {}
+        for side in Side:
+            excess.update(_side_excess(side, self, other))
+        return Usage._trusted(excess)
+
+    @property
+    def total_input(self) -> int:
+        """All input tokens, cached ones included: what a long-context step is decided by."""
+        return _side_total(Side.INPUT, self)
+
+    @property
+    def total_output(self) -> int:
+        """All output tokens, reasoning included."""
+        return _side_total(Side.OUTPUT, self)
+
+    @property
+    def total_tokens(self) -> int:
+        """All tokens, in and out."""
+        return self.total_input + self.total_output
+
+
+def _check(name: str, quantity: object) -> None:
+    meter(name)
+    if isinstance(quantity, bool) or not isinstance(quantity, int):
+        raise UsageError(
+            f"{name}: a quantity is an int, got {quantity!r} ({type(quantity).__name__})"
+        )
+    if quantity < 0:
+        raise UsageError(f"{name}: a quantity cannot be negative, got {quantity}")
+
+
+def _side(name: str) -> Side:
+    known = METERS.get(name)
+    return known.side if known else Side.OTHER
+
+
+def _side_total(side: Side, usage: Mapping[str, int]) -> int:
+    return sum(quantity for name, quantity in usage.items() if _side(name) is side)
+
+
+def _side_excess(side: Side, ours: Mapping[str, int], theirs: Mapping[str, int]) -> dict[str, int]:
+    names = [name for name in ours if _side(name) is side]
+    unsplit = f"{side}_unsplit"
+    if side is not Side.OTHER and (unsplit in ours or unsplit in theirs):
+        return {unsplit: max(0, _side_total(side, ours) - _side_total(side, theirs))}
+    return {name: max(0, ours[name] - theirs.get(name, 0)) for name in names}

@@ -1,0 +1,72 @@
+"""Cost: quantity x quote, line by line; what has no rate becomes a gap, never a zero."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from decimal import Decimal
+
+from agentmeter.model.money import times, total
+from agentmeter.pricing.tariff import Quote, Rate
+
+_UNSPLIT = {
+    "input_unsplit": ("input", "cache split not stated; priced as uncached input"),
+    "output_unsplit": ("output", "reasoning split not stated; priced as output"),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """One meter's cost: ``amount = quantity x unit_price``, with the source of the rate."""
+
+    meter: str
+    quantity: int
+    unit_price: Decimal
+    amount: Decimal
+    source: str
+    assumed: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Gap:
+    """A quantity that could not be priced, and why; ``None`` where the quantity is unknown."""
+
+    meter: str
+    quantity: int | None
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Cost:
+    """Lines in one currency, and the gaps beside them."""
+
+    currency: str = "USD"
+    lines: tuple[Line, ...] = ()
+    gaps: tuple[Gap, ...] = ()
+
+    @property
+    def amount(self) -> Decimal:
+        """The exact sum of the lines; the gaps are not in it."""
+        return total([line.amount for line in self.lines])
+
+
+def price(usage: Mapping[str, int], quote: Quote) -> Cost:
+    """``usage`` priced at ``quote``."""
+    lines, gaps = [], []
+    for meter, quantity in usage.items():
+        priced_as, note = _UNSPLIT.get(meter, (meter, None))
+        rate = quote.rates.get(priced_as)
+        if rate is None:
+            gaps.append(Gap(meter, quantity, "the tariff has no rate for this meter at that time"))
+        else:
+            lines.append(_line(meter, quantity, rate, note))
+    return Cost(quote.currency, tuple(lines), tuple(gaps))
+
+
+def _line(meter: str, quantity: int, rate: Rate, note: str | None) -> Line:
+    billed = max(quantity, rate.minimum) if rate.minimum is not None else quantity
+    amount = times(billed, rate.price)
+    return Line(meter, billed, rate.price, amount, rate.source, note or rate.assumed)
+
+
+def unpriced(usage: Mapping[str, int], reason: str) -> Cost:
+    """Nothing priced: every meter is a gap with ``reason``."""
+    return Cost(gaps=tuple(Gap(meter, quantity, reason) for meter, quantity in usage.items()))

@@ -1,0 +1,149 @@
+"""Tariffs: what a pricer answers for a key, as rows of rates; and the quotes they give."""
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from decimal import Decimal
+from types import MappingProxyType
+from typing import Any, Self
+
+from agentmeter.model.money import exact, plain
+
+_DAY = 86_400
+
+
+@dataclass(frozen=True, slots=True)
+class PriceKey:
+    """What a tariff is asked for: neither instant nor quantity, so that keys repeat.
+
+    ``tier`` is the *served* service tier, ``None`` for the standard one.
+    """
+
+    provider: str | None
+    model: str | None
+    tier: str | None = None
+    batch: bool = False
+    speed: str | None = None
+    region: str | None = None
+    deployment: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rate:
+    """One row of a tariff: the price of one unit of a meter, and when it holds.
+
+    ``from_ns`` is inclusive and ``until_ns`` exclusive (nanoseconds since the epoch, UTC);
+    ``window`` is a daily window in seconds of the UTC day, which may wrap midnight; ``above``
+    holds where the total input is strictly larger; ``minimum`` is the smallest quantity billed;
+    ``assumed`` states what is taken for granted where the source says nothing.
+    """
+
+    meter: str
+    price: Decimal
+    source: str
+    from_ns: int | None = None
+    until_ns: int | None = None
+    window: tuple[int, int] | None = None
+    above: int | None = None
+    minimum: int | None = None
+    assumed: str | None = None
+
+    def holds(self, at_ns: int, total_input: int) -> bool:
+        """Whether this row holds for a call that began at ``at_ns`` with that much input."""
+        return (
+            (self.from_ns is None or at_ns >= self.from_ns)
+            and (self.until_ns is None or at_ns < self.until_ns)
+            and (self.above is None or total_input > self.above)
+            and (self.window is None or _in_window(at_ns // 1_000_000_000 % _DAY, self.window))
+        )
+
+    @property
+    def rank(self) -> tuple[bool, int, int]:
+        """Of several rows that hold the highest wins: a window, then the latest, then the step."""
+        return (
+            self.window is not None,
+            self.from_ns or 0,
+            -1 if self.above is None else self.above,
+        )
+
+
+def _in_window(second: int, window: tuple[int, int]) -> bool:
+    start, end = window
+    return start <= second < end if start < end else second >= start or second < end
+
+
+@dataclass(frozen=True, slots=True)
+class Unpriced:
+    """No tariff, and why. Not a price of zero."""
+
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Quote:
+    """The rates of a tariff that hold for one call, by meter."""
+
+    currency: str
+    rates: Mapping[str, Rate]
+    tariff: str
+
+
+@dataclass(frozen=True, slots=True)
+class Tariff:
+    """Rows of rates for a key, in one currency. ``version`` names the catalog they came from."""
+
+    key: PriceKey
+    currency: str
+    version: str
+    rates: tuple[Rate, ...]
+    digest: str = field(init=False, compare=False)
+    _ordered: tuple[Rate, ...] = field(init=False, compare=False, repr=False)
+    _quotes: dict[tuple[Rate, ...], Quote] = field(init=False, compare=False, repr=False)
+
+    def __post_init__(self) -> None:
+        body = json.dumps(self.to_json(), sort_keys=True, separators=(",", ":"))
+        object.__setattr__(self, "digest", hashlib.sha256(body.encode()).hexdigest()[:16])
+        object.__setattr__(self, "_ordered", tuple(sorted(self.rates, key=lambda r: r.rank)))
+        object.__setattr__(self, "_quotes", {})
+
+    def quote(self, at_ns: int, total_input: int) -> Quote:
+        """The rates that hold at an instant (ns since the epoch) for a call's total input."""
+        holding = tuple(rate for rate in self._ordered if rate.holds(at_ns, total_input))
+        known = self._quotes.get(holding)
+        if known is None:
+            rates = MappingProxyType({rate.meter: rate for rate in holding})
+            known = Quote(self.currency, rates, self.digest)
+            if len(self._quotes) < 64:
+                self._quotes[holding] = known
+        return known
+
+    def to_json(self) -> dict[str, Any]:
+        """The tariff as JSON values; prices are decimal strings."""
+        return {
+            "key": _given(self.key),
+            "currency": self.currency,
+            "version": self.version,
+            "rates": [{**_given(rate), "price": plain(rate.price)} for rate in self.rates],
+        }
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any]) -> Self:
+        """The inverse of ``to_json``. Raises ``KeyError``, ``TypeError`` or ``ValueError``."""
+        return cls(
+            PriceKey(**{"provider": None, "model": None, **data["key"]}),
+            data["currency"],
+            data["version"],
+            tuple(_rate(row) for row in data["rates"]),
+        )
+
+
+def _given(value: PriceKey | Rate) -> dict[str, Any]:
+    fields = {name: getattr(value, name) for name in value.__dataclass_fields__}
+    return {name: given for name, given in fields.items() if given is not None}
+
+
+def _rate(row: Mapping[str, Any]) -> Rate:
+    window = row.get("window")
+    fields = {**row, "price": exact(row["price"], "price")}
+    return Rate(**{**fields, "window": tuple(window) if window else None})

@@ -1,0 +1,1 @@
+"""The report value, its JSON values and its plain text."""

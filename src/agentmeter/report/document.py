@@ -1,0 +1,163 @@
+"""A report as JSON values. Amounts are decimal strings; instants ISO 8601 in UTC."""
+
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from typing import Any
+
+from agentmeter.model import Attempt, Record
+from agentmeter.model.money import plain
+from agentmeter.report.report import Amounts, Missing, Report, RequestReport, ScopeReport
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+def document(report: Report) -> dict[str, Any]:
+    """The whole report."""
+    return {
+        "requests": [_request(one) for one in report.requests],
+        "total": {"cost": money(report.amounts), "usage": dict(report.usage)},
+        "unattributed": _unattributed(report.unattributed),
+        "faults": dict(report.faults),
+    }
+
+
+def money(amounts: Amounts) -> dict[str, Any]:
+    """Amounts as one amount and currency; further currencies are listed beside it, not added."""
+    order = sorted(amounts, key=lambda currency: (currency != "USD", currency))
+    first = order[0] if order else "USD"
+    value: dict[str, Any] = {"amount": plain(amounts.get(first, Decimal(0))), "currency": first}
+    if len(order) > 1:
+        value["other"] = [
+            {"amount": plain(amounts[currency]), "currency": currency} for currency in order[1:]
+        ]
+    return value
+
+
+def iso(at_ns: int) -> str:
+    """An instant in ISO 8601, UTC, with microseconds."""
+    return (_EPOCH + timedelta(microseconds=at_ns // 1000)).isoformat()
+
+
+def _request(one: RequestReport) -> dict[str, Any]:
+    root, owner = one.tree.record, one.view.owner
+    return {
+        "request_id": one.request_id,
+        "user": owner.user,
+        "tenant": owner.tenant,
+        "feature": owner.feature,
+        "plan": owner.plan,
+        "tags": dict(owner.tags),
+        "name": root.name,
+        "status": root.status.value,
+        "parent_request_id": root.parent_request_id,
+        "started_at": iso(root.started_ns),
+        "duration_ms": (root.ended_ns - root.started_ns) // 1_000_000,
+        **_figures(one),
+        "missing_parents": one.view.missing_parents,
+        "tree": _scope(one.tree),
+    }
+
+
+def _figures(one: RequestReport) -> dict[str, Any]:
+    return {
+        "calls": one.calls,
+        "attempts": one.attempts,
+        "usage": dict(one.usage),
+        "evidence": dict(one.evidence),
+        "cost": money(one.amounts),
+        "waste": money(one.waste),
+        "unpriced": [_missing(gap) for gap in one.missing],
+    }
+
+
+def _missing(gap: Missing) -> dict[str, Any]:
+    return {
+        "model": gap.model,
+        "meter": gap.meter,
+        "quantity": gap.quantity,
+        "reason": gap.reason,
+    }
+
+
+def _unattributed(one: RequestReport | None) -> dict[str, Any]:
+    if one is None:
+        return {"calls": 0, "attempts": 0, "usage": {}, "cost": money({}), "unpriced": []}
+    return {**_figures(one), "scopes": [_scope(child) for child in one.tree.children]}
+
+
+def _scope(root: ScopeReport) -> dict[str, Any]:
+    """The tree from the leaves up, without recursion: trees may be deeper than the stack."""
+    order = [root]
+    for scope in order:
+        order.extend(scope.children)
+    built: dict[int, dict[str, Any]] = {}
+    for scope in reversed(order):
+        children = [built[id(child)] for child in scope.children]
+        built[id(scope)] = {**_facts(scope), "children": children}
+    return built[id(root)]
+
+
+def _facts(scope: ScopeReport) -> dict[str, Any]:
+    record = scope.record
+    own: Amounts = {scope.cost.currency: scope.cost.amount} if scope.cost.lines else {}
+    facts: dict[str, Any] = {
+        "scope_id": record.scope_id,
+        "kind": record.kind.value,
+        "name": record.name,
+        "status": record.status.value,
+        "error_type": record.error_type,
+        "started_at": iso(record.started_ns),
+        "duration_ms": (record.ended_ns - record.started_ns) // 1_000_000,
+        "late": record.late,
+        "discarded": scope.node.discarded,
+        "usage": dict(scope.usage),
+        "direct_usage": dict(scope.node.usage),
+        "cost": money(scope.amounts),
+        "direct_cost": money(own),
+    }
+    return {**facts, "call": _call(scope)} if record.call is not None else facts
+
+
+def _call(scope: ScopeReport) -> dict[str, Any]:
+    record = scope.record
+    call = record.call
+    assert call is not None
+    return {
+        "provider": call.provider,
+        "model": call.model,
+        "response_model": call.response_model,
+        "operation": call.operation,
+        "response_id": call.response_id,
+        "service_tier": call.service_tier,
+        "stream": call.stream,
+        "finish_reasons": list(call.finish_reasons),
+        "attempts": [_attempt(attempt) for attempt in call.attempts],
+        "evidence": {
+            meter: {"source": known.source.value, "extent": known.extent.value}
+            for meter, known in call.evidence.items()
+        },
+        "tariff": call.tariff,
+        "lines": [_line(line) for line in scope.cost.lines],
+    }
+
+
+def _line(line: Any) -> dict[str, Any]:
+    return {
+        "meter": line.meter,
+        "quantity": line.quantity,
+        "unit_price": plain(line.unit_price),
+        "amount": plain(line.amount),
+        "source": line.source,
+        "assumed": line.assumed,
+    }
+
+
+def _attempt(attempt: Attempt) -> dict[str, Any]:
+    return {
+        "http_status": attempt.http_status,
+        "error_type": attempt.error_type,
+        "duration_ms": (attempt.ended_ns - attempt.started_ns) // 1_000_000,
+    }
+
+
+__all__ = ["Record", "document", "iso", "money"]

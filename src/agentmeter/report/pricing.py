@@ -1,0 +1,36 @@
+"""A record priced by the tariff that it names."""
+
+from collections.abc import Mapping
+
+from agentmeter.model import Extent, Record, Usage
+from agentmeter.pricing.cost import Cost, Gap, Line, price, unpriced
+from agentmeter.pricing.tariff import Tariff
+
+
+def price_call(record: Record, usage: Usage, tariffs: Mapping[str, Tariff]) -> Cost:
+    """The cost of a record's own ``usage``; what is unknown or has no rate is a gap."""
+    call = record.call
+    if call is None:
+        return Cost()
+    gaps = tuple(
+        Gap(meter, None, "usage is not known")
+        for meter, known in call.evidence.items()
+        if known.extent is Extent.UNKNOWN
+    )
+    if call.charge is not None:
+        amount = call.charge.amount
+        return Cost(call.charge.currency, (Line(record.name, 1, amount, amount, "charged"),), gaps)
+    cost = _priced(record, usage, tariffs)
+    return Cost(cost.currency, cost.lines, cost.gaps + gaps)
+
+
+def _priced(record: Record, usage: Usage, tariffs: Mapping[str, Tariff]) -> Cost:
+    call = record.call
+    if call is None or not usage:
+        return Cost()
+    if call.tariff is None:
+        return unpriced(usage, call.unpriced or "no tariff was recorded for this call")
+    tariff = tariffs.get(call.tariff)
+    if tariff is None:
+        return unpriced(usage, f"tariff {call.tariff} is missing from the records")
+    return price(usage, tariff.quote(record.started_ns, call.usage.total_input))

@@ -1,0 +1,219 @@
+"""The report: requests as trees with direct and inclusive usage and cost, and what is missing."""
+
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from decimal import Decimal
+from typing import Any
+
+from agentmeter.attribution.view import Node, RequestView, view
+from agentmeter.model import UNATTRIBUTED, Entry, Extent, Record, Source, Status, Usage
+from agentmeter.model.money import CONTEXT
+from agentmeter.pricing.cost import Cost
+from agentmeter.pricing.tariff import Tariff
+from agentmeter.report.pricing import price_call
+
+Amounts = dict[str, Decimal]
+"""Exact amounts by currency."""
+
+_LOST = (Status.ERROR, Status.CANCELLED, Status.CUT)
+
+
+@dataclass(frozen=True, slots=True)
+class Missing:
+    """What could not be priced: a model's meter, how much of it, and why."""
+
+    model: str | None
+    meter: str
+    quantity: int | None
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class ScopeReport:
+    """One scope. Direct figures are its own, inclusive ones have its descendants' in them."""
+
+    node: Node
+    children: tuple["ScopeReport", ...]
+    cost: Cost
+    usage: Usage
+    amounts: Amounts
+    waste: Amounts
+
+    @property
+    def record(self) -> Record:
+        """The scope's record, with every amendment laid over it."""
+        return self.node.record
+
+
+@dataclass(frozen=True, slots=True)
+class RequestReport:
+    """One request: its tree and the figures over all of it."""
+
+    view: RequestView
+    tree: ScopeReport
+    calls: int
+    attempts: int
+    evidence: Mapping[str, int]
+    missing: tuple[Missing, ...]
+
+    @property
+    def request_id(self) -> str:
+        """The request's id."""
+        return self.view.request_id
+
+    @property
+    def usage(self) -> Usage:
+        """All quantities, by meter."""
+        return self.tree.usage
+
+    @property
+    def amounts(self) -> Amounts:
+        """All that is priced, by currency."""
+        return self.tree.amounts
+
+    @property
+    def waste(self) -> Amounts:
+        """The part of it that bought nothing."""
+        return self.tree.waste
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """Requests, what belongs to none, and what went wrong on the way; ``str`` is its text."""
+
+    requests: tuple[RequestReport, ...]
+    unattributed: RequestReport | None = None
+    faults: Mapping[str, int] = field(default_factory=dict)
+
+    @property
+    def amounts(self) -> Amounts:
+        """All that is priced, unattributed work included, by currency."""
+        return _added(part.amounts for part in self._parts())
+
+    @property
+    def usage(self) -> Usage:
+        """All quantities, unattributed work included."""
+        usage = Usage()
+        for part in self._parts():
+            usage = usage + part.usage
+        return usage
+
+    def _parts(self) -> tuple[RequestReport, ...]:
+        return (*self.requests, self.unattributed) if self.unattributed else self.requests
+
+    def to_json(self) -> dict[str, Any]:
+        """The report as JSON values; amounts are decimal strings."""
+        from agentmeter.report.document import document
+
+        return document(self)
+
+    def __str__(self) -> str:
+        from agentmeter.report.text import text
+
+        return text(self)
+
+
+def build(
+    entries: Iterable[Entry],
+    tariffs: Mapping[str, Tariff],
+    *,
+    faults: Mapping[str, int] | None = None,
+) -> Report:
+    """The report over ``entries``, priced by the tariffs that they name (by digest)."""
+    reports = [_request(one, tariffs) for one in view(entries)]
+    return Report(
+        tuple(one for one in reports if one.request_id != UNATTRIBUTED),
+        next((one for one in reports if one.request_id == UNATTRIBUTED), None),
+        dict(faults or {}),
+    )
+
+
+def _request(one: RequestView, tariffs: Mapping[str, Tariff]) -> RequestReport:
+    tree = _tree(one.root, tariffs)
+    calls = attempts = 0
+    evidence: Counter[str] = Counter()
+    missing: Counter[tuple[str | None, str, bool, str]] = Counter()
+    for scope in walk(tree):
+        call = scope.record.call
+        for gap in scope.cost.gaps:
+            model = call.priced_model if call else None
+            missing[model, gap.meter, gap.quantity is not None, gap.reason] += gap.quantity or 0
+        if call is not None:
+            calls += 1
+            attempts += max(1, len(call.attempts))
+            evidence[_weakest(scope.record)] += 1
+    return RequestReport(
+        one, tree, calls, attempts, dict(sorted(evidence.items())), _listed(missing)
+    )
+
+
+def _listed(missing: Counter[tuple[str | None, str, bool, str]]) -> tuple[Missing, ...]:
+    ordered = sorted(missing.items(), key=lambda item: tuple(map(str, item[0])))
+    return tuple(
+        Missing(model, meter, quantity if known else None, reason)
+        for (model, meter, known, reason), quantity in ordered
+    )
+
+
+def _weakest(record: Record) -> str:
+    """The weakest evidence of a call, as one word."""
+    known = record.call.evidence.values() if record.call else ()
+    extents = {one.extent for one in known}
+    if Extent.UNKNOWN in extents or not known:
+        return Extent.UNKNOWN.value
+    if Extent.AT_LEAST in extents:
+        return Extent.AT_LEAST.value
+    sources = {one.source for one in known}
+    weakest = (Source.ESTIMATED, Source.CHARGED, Source.REPORTED)
+    return next(source.value for source in weakest if source in sources)
+
+
+def walk(scope: ScopeReport) -> Iterable[ScopeReport]:
+    """Every scope of a tree, parents first."""
+    stack = [scope]
+    while stack:
+        one = stack.pop()
+        yield one
+        stack.extend(reversed(one.children))
+
+
+def _tree(root: Node, tariffs: Mapping[str, Tariff]) -> ScopeReport:
+    order = [root]
+    for node in order:
+        order.extend(node.children)
+    built: dict[str, ScopeReport] = {}
+    for node in reversed(order):
+        children = tuple(built[child.record.scope_id] for child in node.children)
+        built[node.record.scope_id] = _scope(node, children, tariffs)
+    return built[root.record.scope_id]
+
+
+def _scope(
+    node: Node, children: tuple[ScopeReport, ...], tariffs: Mapping[str, Tariff]
+) -> ScopeReport:
+    cost = price_call(node.record, node.usage, tariffs)
+    own: Amounts = {cost.currency: cost.amount} if cost.lines else {}
+    usage = node.usage
+    for child in children:
+        usage = usage + child.usage if child.usage else usage
+    return ScopeReport(
+        node,
+        children,
+        cost,
+        usage,
+        _added([own, *(child.amounts for child in children)]),
+        _added([own if _wasted(node) else {}, *(child.waste for child in children)]),
+    )
+
+
+def _wasted(node: Node) -> bool:
+    return node.discarded or (node.record.call is not None and node.record.status in _LOST)
+
+
+def _added(parts: Iterable[Amounts]) -> Amounts:
+    sums: Amounts = {}
+    for part in parts:
+        for currency, amount in part.items():
+            sums[currency] = CONTEXT.add(sums.get(currency, Decimal(0)), amount)
+    return sums

@@ -1,0 +1,191 @@
+"""A report as plain text: a list of requests, or one request as a tree."""
+
+from decimal import Decimal
+
+from agentmeter.model import Record, Usage
+from agentmeter.model.money import CONTEXT
+from agentmeter.report.document import iso, money
+from agentmeter.report.report import Amounts, Report, RequestReport, ScopeReport
+
+_PLACES = Decimal("0.000001")
+_MARKS = {"ok": "", "closed": " [closed early]", "never_closed": " [never closed]"}
+
+
+def text(report: Report) -> str:
+    """The list of requests; a single request is shown as its tree."""
+    if len(report.requests) == 1:
+        parts = [request_text(report.requests[0])]
+    else:
+        parts = [_listing(report)]
+    if report.unattributed is not None:
+        parts.append(_unattributed(report.unattributed))
+    parts.extend(_faults(report))
+    return "\n".join(parts)
+
+
+def amount_text(amounts: Amounts) -> str:
+    """Amounts to six places: ``$0.000285``; several currencies side by side."""
+    if not amounts:
+        return "$0.000000"
+    shown = []
+    for currency, amount in sorted(amounts.items()):
+        rounded = CONTEXT.quantize(amount, _PLACES)
+        shown.append(f"${rounded:f}" if currency == "USD" else f"{rounded:f} {currency}")
+    return " + ".join(shown)
+
+
+def request_text(one: RequestReport) -> str:
+    """One request as a tree, with totals, evidence and what could not be priced."""
+    lines = [_head(one), *_figures(one), ""]
+    lines.extend(_rows(one.tree))
+    return "\n".join([*lines, *_missing(one)])
+
+
+def _listing(report: Report) -> str:
+    rows = [("request", "user", "tenant", "feature", "calls", "tokens", "cost", "waste", "")]
+    rows.extend(_listed(one) for one in report.requests)
+    total = report.usage.total_tokens
+    count = len(report.requests)
+    rows.append(
+        (f"{count} requests", "", "", "", "", f"{total:,}", amount_text(report.amounts), "", "")
+    )
+    widths = [max(len(row[column]) for row in rows) for column in range(9)]
+    right = {4, 5, 6, 7}
+    return "\n".join(
+        "  ".join(
+            cell.rjust(width) if column in right else cell.ljust(width)
+            for column, (cell, width) in enumerate(zip(row, widths, strict=True))
+        ).rstrip()
+        for row in rows
+    )
+
+
+def _listed(one: RequestReport) -> tuple[str, ...]:
+    owner = one.view.owner
+    notes = []
+    if one.missing:
+        notes.append(f"not priced in full ({len(one.missing)})")
+    weak = {kind: n for kind, n in one.evidence.items() if kind not in ("reported", "charged")}
+    notes.extend(f"{count} {kind}" for kind, count in weak.items())
+    if one.tree.record.status.value != "ok":
+        notes.append(one.tree.record.status.value.replace("_", " "))
+    return (
+        one.request_id,
+        owner.user or "-",
+        owner.tenant or "-",
+        owner.feature or "-",
+        str(one.calls),
+        f"{one.usage.total_tokens:,}",
+        ("≥ " if one.missing or "at_least" in one.evidence else "") + amount_text(one.amounts),
+        amount_text(one.waste) if any(one.waste.values()) else "-",
+        ", ".join(notes),
+    )
+
+
+def _head(one: RequestReport) -> str:
+    owner, root = one.view.owner, one.tree.record
+    fields = {
+        "user": owner.user,
+        "tenant": owner.tenant,
+        "feature": owner.feature,
+        "plan": owner.plan,
+        **owner.tags,
+    }
+    shown = "  ".join(f"{name}={value}" for name, value in fields.items() if value is not None)
+    return f"request {one.request_id}  {shown}  {iso(root.started_ns)}".replace("    ", "  ")
+
+
+def _figures(one: RequestReport) -> list[str]:
+    bound = "≥ " if one.missing or "at_least" in one.evidence else ""
+    figures = [
+        f"  cost {bound}{amount_text(one.amounts)}"
+        + (f"  of it waste {amount_text(one.waste)}" if any(one.waste.values()) else ""),
+        f"  {one.calls} calls, {one.attempts} attempts, {usage_text(one.usage)}",
+        "  evidence: " + ", ".join(f"{kind} {count}" for kind, count in one.evidence.items()),
+    ]
+    if one.view.missing_parents:
+        figures.append(f"  {one.view.missing_parents} scopes whose parent has no record")
+    return figures
+
+
+def usage_text(usage: Usage) -> str:
+    """``812 input + 77 output`` …"""
+    return " + ".join(f"{quantity:,} {meter}" for meter, quantity in usage.items()) or "no usage"
+
+
+def _rows(tree: ScopeReport) -> list[str]:
+    rows: list[tuple[str, str, str, str]] = [("", "tokens", "cost", "")]
+    stack: list[tuple[ScopeReport, str, str]] = [(tree, "", "")]
+    while stack:
+        scope, lead, below = stack.pop()
+        tokens = f"{scope.usage.total_tokens:,}"
+        rows.append((lead + _label(scope), tokens, amount_text(scope.amounts), _notes(scope)))
+        last = len(scope.children) - 1
+        for index in range(last, -1, -1):
+            branch, deeper = ("└─ ", "   ") if index == last else ("├─ ", "│  ")
+            stack.append((scope.children[index], below + branch, below + deeper))
+    widths = [max(len(row[column]) for row in rows) for column in range(3)]
+    return [
+        f"  {label.ljust(widths[0])}  {tokens.rjust(widths[1])}  {cost.rjust(widths[2])}"
+        f"  {note}".rstrip()
+        for label, tokens, cost, note in rows
+    ]
+
+
+def _label(scope: ScopeReport) -> str:
+    record = scope.record
+    mark = _MARKS.get(record.status.value, f" [{record.status.value}]")
+    return f"{record.kind} {record.name}{mark}"
+
+
+def _notes(scope: ScopeReport) -> str:
+    record = scope.record
+    notes = [_attempts(record), *_evidence(record)]
+    if scope.node.discarded:
+        notes.append("discarded")
+    if record.late:
+        notes.append("late")
+    if record.call is not None:
+        notes.extend(f"{gap.meter} not priced: {gap.reason}" for gap in scope.cost.gaps)
+    return "; ".join(note for note in notes if note)
+
+
+def _attempts(record: Record) -> str:
+    attempts = record.call.attempts if record.call else ()
+    if len(attempts) < 2:
+        return ""
+    told = ", ".join(str(one.http_status or one.error_type or "failed") for one in attempts)
+    return f"{len(attempts)} attempts ({told})"
+
+
+def _evidence(record: Record) -> list[str]:
+    if record.call is None:
+        return []
+    weak = {meter: str(known) for meter, known in record.call.evidence.items()}
+    return [
+        f"{meter} {known}" for meter, known in weak.items() if known not in ("reported", "charged")
+    ]
+
+
+def _missing(one: RequestReport) -> list[str]:
+    if not one.missing:
+        return []
+    lines = ["", "  not in the cost above:"]
+    for gap in one.missing:
+        quantity = "unknown" if gap.quantity is None else f"{gap.quantity:,}"
+        lines.append(f"    {gap.model or '-'}  {gap.meter}: {quantity}  ({gap.reason})")
+    return lines
+
+
+def _unattributed(one: RequestReport) -> str:
+    cost = money(one.amounts)
+    return (
+        f"\nunattributed: {one.calls} calls outside of any request, {usage_text(one.usage)}, "
+        f"{cost['amount']} {cost['currency']} (wrap them in agentmeter.request)"
+    )
+
+
+def _faults(report: Report) -> list[str]:
+    if not report.faults:
+        return []
+    return ["", "faults:", *(f"  {count} × {place}" for place, count in report.faults.items())]

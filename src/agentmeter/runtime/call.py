@@ -1,0 +1,164 @@
+"""Calls: the leaves that consume."""
+
+from collections.abc import Mapping
+from dataclasses import replace
+from decimal import Decimal
+from typing import Any
+
+from agentmeter.exceptions import UsageError
+from agentmeter.model import CHARGED, REPORTED, Attempt, Call, Evidence, Kind, Money, Usage
+from agentmeter.model import UNKNOWN as UNKNOWN_EVIDENCE
+from agentmeter.pricing.tariff import PriceKey, Tariff, Unpriced
+from agentmeter.runtime.context import current_scope
+from agentmeter.runtime.faults import FAULTS, guarded
+from agentmeter.runtime.scope import Scope
+from agentmeter.runtime.state import STATE
+from agentmeter.semconv.provider_usage import normalise, plain_mapping
+
+
+class CallScope(Scope):
+    """One leaf: an inference, an embedding, a paid tool. Say what it used with ``record``."""
+
+    kind = Kind.CALL
+
+    def __init__(
+        self,
+        name: str | None = None,
+        attributes: Mapping[str, str] | None = None,
+        *,
+        facts: Call | None = None,
+    ) -> None:
+        super().__init__(name, attributes)
+        self.facts = facts or Call()
+
+    def fresh(self, name: str, arguments: Any) -> "CallScope":
+        """A new activation for a call of the decorated function."""
+        return CallScope(self.given_name or name, self.attributes, facts=self.facts)
+
+    @property
+    def name(self) -> str:
+        """The given name, else the model's, else ``call``."""
+        return self.given_name or self.facts.model or self.kind.value
+
+    def record(self, used: object) -> None:
+        """Say what the call used, as the provider reported it.
+
+        ``used`` is a ``Usage``, a mapping (by meter, or a provider's usage object), or a
+        provider's response. Saying it again replaces what was said. Raises ``UsageError`` for
+        impossible usage (a negative count, a part larger than its whole) or an unknown shape.
+        """
+        facts = facts_of(used)
+        usage = facts.usage
+        self.update(
+            usage=usage,
+            evidence=facts.evidence or dict.fromkeys(usage, REPORTED) or {"request": REPORTED},
+            response_model=facts.response_model or self.facts.response_model,
+            response_id=facts.response_id or self.facts.response_id,
+            service_tier=facts.service_tier or self.facts.service_tier,
+            finish_reasons=facts.finish_reasons or self.facts.finish_reasons,
+        )
+
+    def update(self, **facts: Any) -> None:
+        """Set fields of the call's facts."""
+        self.facts = replace(self.facts, **facts)
+
+    def attempt(self, attempt: Attempt) -> None:
+        """Add one try of this call."""
+        self.update(attempts=(*self.facts.attempts, attempt))
+
+    def _consumed(self) -> tuple[Call | None, Tariff | None]:
+        facts = self.facts
+        if facts.charge is not None:
+            return facts, None
+        if not facts.evidence and not self._contains_calls:
+            unknown = dict.fromkeys(("input", "output"), UNKNOWN_EVIDENCE)
+            facts = replace(facts, evidence=_refused(facts, unknown))
+        answer = STATE.tariff(key_of(facts)) if facts.usage or facts.evidence else None
+        if isinstance(answer, Tariff):
+            return replace(facts, tariff=answer.digest), answer
+        reason = answer.reason if isinstance(answer, Unpriced) else None
+        return replace(facts, unpriced=reason if facts.usage else None), None
+
+    _contains_calls = False
+
+    def open(self, parent: Scope | None) -> None:
+        """Begin, and tell the call above, if there is one, that it is no leaf."""
+        super().open(parent)
+        above = parent
+        while above is not None:
+            if isinstance(above, CallScope):
+                above._contains_calls = True
+            above = above.parent
+
+
+def _refused(facts: Call, unknown: dict[str, Evidence]) -> dict[str, Evidence]:
+    """A call that every attempt of was refused used nothing: that is known, not unknown."""
+    last = facts.attempts[-1] if facts.attempts else None
+    if last is not None and last.http_status is not None and last.http_status >= 400:
+        return {"request": REPORTED}
+    return unknown
+
+
+def key_of(call: Call) -> PriceKey:
+    """What the pricer is asked for a call: the model that answered, at the tier that served."""
+    tier = call.service_tier
+    return PriceKey(
+        call.provider,
+        call.priced_model,
+        None if tier in ("default", "standard", "auto") else tier,
+    )
+
+
+def facts_of(used: object) -> Call:
+    """Usage and identity out of whatever a caller has in hand. Raises ``UsageError``."""
+    if isinstance(used, Usage):
+        return Call(usage=used)
+    body = plain_mapping(used)
+    if body is None:
+        raise UsageError(
+            f"cannot read usage from {type(used).__name__}; "
+            "pass a Usage, a mapping, or a provider's response object"
+        )
+    if "usage" not in body:
+        return Call(usage=normalise(body))
+    raw = plain_mapping(body["usage"])
+    choices = body.get("choices") or ()
+    reasons = [(plain_mapping(choice) or {}).get("finish_reason") for choice in choices]
+    stop = body.get("stop_reason")
+    return Call(
+        usage=normalise(raw) if raw else Usage(),
+        evidence={} if raw else dict.fromkeys(("input", "output"), UNKNOWN_EVIDENCE),
+        response_model=_text(body.get("model")),
+        response_id=_text(body.get("id")),
+        service_tier=_text(body.get("service_tier")),
+        finish_reasons=tuple(str(reason) for reason in (*reasons, stop) if reason),
+    )
+
+
+def _text(value: object) -> str | None:
+    return value if isinstance(value, str) else None
+
+
+def charge(
+    name: str,
+    usd: str | int | Decimal | None = None,
+    *,
+    amount: str | int | Decimal | None = None,
+    currency: str = "USD",
+) -> None:
+    """Charge a cost that is not tokens to the current request: ``charge("serpapi.search", "0.005")``.
+
+    Give ``usd``, or ``amount`` with ``currency``. Raises ``TypeError`` for a ``float``,
+    ``MoneyError`` for text that is not a number. Outside of any request the charge is kept as
+    unattributed.
+    """
+    if (usd is None) == (amount is None):
+        raise TypeError("charge() takes either usd= or amount= with currency=")
+    money = Money(usd if usd is not None else amount, currency)  # type: ignore[arg-type]
+    with guarded("charge"):
+        scope = CallScope(name, facts=Call(charge=money, evidence={"request": CHARGED}))
+        scope.open(current_scope())
+        scope.close()
+
+
+__all__ = ["FAULTS", "CallScope", "charge", "facts_of", "key_of"]

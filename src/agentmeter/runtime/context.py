@@ -1,0 +1,81 @@
+"""The carrier: a key in the OpenTelemetry context that holds the open scope.
+
+A private ``ContextVar`` would be lost where OpenTelemetry's own threading instrumentation carries
+the context over; this key travels with it.
+"""
+
+from collections.abc import Callable, Iterator
+from concurrent.futures import Executor, Future
+from contextlib import contextmanager
+from contextvars import copy_context
+from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
+
+from opentelemetry import context as otel_context
+from opentelemetry.trace import set_span_in_context
+
+if TYPE_CHECKING:
+    from agentmeter.runtime.scope import Scope
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+_KEY = otel_context.create_key("agentmeter.scope")
+
+
+def current_scope(context: otel_context.Context | None = None) -> "Scope | None":
+    """The innermost open scope of this context, or ``None``."""
+    return otel_context.get_value(_KEY, context)  # type: ignore[return-value]
+
+
+@contextmanager
+def attached(scope: "Scope") -> Iterator[None]:
+    """``scope`` is the current one inside. Never held across a ``yield`` of a generator."""
+    token = attach(scope)
+    try:
+        yield
+    finally:
+        otel_context.detach(token)
+
+
+def attach(scope: "Scope") -> Any:
+    """Make ``scope`` the current one; returns the token that ``detach`` takes."""
+    context = otel_context.set_value(_KEY, scope)
+    if scope.span is not None:
+        context = set_span_in_context(scope.span, context)
+    return otel_context.attach(context)
+
+
+def detach(token: Any) -> None:
+    """Undo an ``attach``, in the same thread or task."""
+    otel_context.detach(token)
+
+
+def carried(function: Callable[P, T]) -> Callable[P, T]:
+    """``function``, running in a copy of the context that is current now.
+
+    For bare threads and executors: ``Thread(target=am.carried(work))``.
+    """
+    context = copy_context()
+
+    def run(*args: P.args, **kwargs: P.kwargs) -> T:
+        return context.copy().run(function, *args, **kwargs)
+
+    return run
+
+
+class ContextExecutor(Executor):
+    """An executor whose tasks run in the context of whoever submitted them.
+
+    ``with am.ContextExecutor(ThreadPoolExecutor(8)) as pool: pool.submit(work)``.
+    """
+
+    def __init__(self, executor: Executor) -> None:
+        self._executor = executor
+
+    def submit(self, fn: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> Future[T]:
+        """Submit ``fn``; it sees the submitter's request."""
+        return self._executor.submit(carried(fn), *args, **kwargs)
+
+    def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:
+        """Shut the wrapped executor down."""
+        self._executor.shutdown(wait, cancel_futures=cancel_futures)

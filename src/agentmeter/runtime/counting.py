@@ -1,0 +1,51 @@
+"""Counting off the caller's thread: a worker that runs small jobs in order and forgets them."""
+
+import os
+import queue
+import threading
+from collections.abc import Callable
+
+from agentmeter.runtime.faults import guarded
+
+
+class Counter:
+    """Runs counting jobs on one daemon thread; ``settle`` waits for those given so far."""
+
+    def __init__(self) -> None:
+        self._reset()
+        if hasattr(os, "register_at_fork"):
+            os.register_at_fork(after_in_child=self._reset)
+
+    def _reset(self) -> None:
+        self._jobs: queue.SimpleQueue[Callable[[], None]] = queue.SimpleQueue()
+        self._lock = threading.Lock()
+        self._thread: threading.Thread | None = None
+
+    def submit(self, job: Callable[[], None]) -> None:
+        """Run ``job`` soon; a fault in it is counted."""
+        self._jobs.put(job)
+        if self._thread is None:
+            with self._lock:
+                if self._thread is None:
+                    self._thread = threading.Thread(
+                        target=self._work, name="agentmeter-counter", daemon=True
+                    )
+                    self._thread.start()
+
+    def settle(self, timeout: float = 10.0) -> bool:
+        """Wait until every job submitted so far has run, at most ``timeout`` seconds."""
+        if self._thread is None or threading.current_thread() is self._thread:
+            return True
+        done = threading.Event()
+        self._jobs.put(done.set)
+        return done.wait(timeout)
+
+    def _work(self) -> None:
+        while True:
+            job = self._jobs.get()
+            with guarded("counting"):
+                job()
+            del job
+
+
+COUNTER = Counter()

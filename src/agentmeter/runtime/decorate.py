@@ -1,0 +1,164 @@
+"""Decoration: one scope around ``def``, ``async def``, generators and async generators.
+
+A generator's scope opens at its first ``next`` below whatever was current when the generator was
+made, is attached only while the generator's own code runs, and closes when that ends. So nothing
+leaks to the consumer, and interleaved generators keep their own requests.
+"""
+
+import inspect
+from collections.abc import AsyncGenerator, Callable, Generator, Mapping
+from typing import Any, TypeVar
+
+import wrapt
+
+from agentmeter.model import Status
+from agentmeter.runtime.context import attached, current_scope
+from agentmeter.runtime.scope import Scope
+
+F = TypeVar("F", bound=Callable[..., Any])
+Arguments = Callable[[], Mapping[str, Any]]
+
+
+def decorated(spec: Scope, function: F) -> F:
+    """``function`` inside a fresh activation of ``spec`` at every call; its signature is kept."""
+    run = _runner(function)
+    name = getattr(function, "__name__", type(function).__name__)
+
+    def wrapper(wrapped: Any, instance: Any, args: Any, kwargs: Any) -> Any:
+        def arguments() -> Mapping[str, Any]:
+            return _bound(wrapped, instance, args, kwargs)
+
+        return run(spec.fresh(name, arguments), wrapped, args, kwargs)
+
+    return wrapt.FunctionWrapper(function, wrapper)  # type: ignore[no-any-return]
+
+
+def _bound(wrapped: Any, instance: Any, args: Any, kwargs: Any) -> Mapping[str, Any]:
+    bound = inspect.signature(wrapped).bind(*args, **kwargs)
+    bound.apply_defaults()
+    known = {"self": instance} if instance is not None else {}
+    for name, value in bound.arguments.items():
+        kind = bound.signature.parameters[name].kind
+        known.update(value if kind is inspect.Parameter.VAR_KEYWORD else {name: value})
+    return known
+
+
+def _runner(function: Any) -> Callable[[Scope, Any, Any, Any], Any]:
+    target = inspect.unwrap(function)
+    if isinstance(target, (staticmethod, classmethod)):
+        target = target.__func__
+    if not inspect.isroutine(target) and hasattr(type(target), "__call__"):
+        target = getattr(target, "func", None) or type(target).__call__
+    if inspect.isasyncgenfunction(target):
+        return _run_async_generator
+    if inspect.isgeneratorfunction(target):
+        return _run_generator
+    if inspect.iscoroutinefunction(target):
+        return _run_coroutine
+    return _run_function
+
+
+def _run_function(scope: Scope, wrapped: Any, args: Any, kwargs: Any) -> Any:
+    with scope:
+        return wrapped(*args, **kwargs)
+
+
+async def _run_coroutine(scope: Scope, wrapped: Any, args: Any, kwargs: Any) -> Any:
+    with scope:
+        return await wrapped(*args, **kwargs)
+
+
+def _run_generator(scope: Scope, wrapped: Any, args: Any, kwargs: Any) -> Any:
+    return _generator(scope, current_scope(), wrapped, args, kwargs)
+
+
+def _run_async_generator(scope: Scope, wrapped: Any, args: Any, kwargs: Any) -> Any:
+    return _async_generator(scope, current_scope(), wrapped, args, kwargs)
+
+
+def _generator(
+    scope: Scope, parent: Scope | None, wrapped: Any, args: Any, kwargs: Any
+) -> Generator[Any, Any, Any]:
+    scope.open(parent)
+    try:
+        with attached(scope):
+            generator = wrapped(*args, **kwargs)
+        result = yield from _stepped(scope, generator)
+    except GeneratorExit:
+        scope.close(status=Status.CLOSED)
+        raise
+    except BaseException as error:
+        scope.close(error)
+        raise
+    scope.close()
+    return result
+
+
+def _stepped(scope: Scope, generator: Generator[Any, Any, Any]) -> Generator[Any, Any, Any]:
+    """``yield from generator`` with the scope attached around every step of it."""
+    step: Callable[[], Any] = lambda: next(generator)  # noqa: E731
+    while True:
+        try:
+            with attached(scope):
+                item = step()
+        except StopIteration as stop:
+            return stop.value
+        try:
+            sent = yield item
+        except GeneratorExit:
+            with attached(scope):
+                generator.close()
+            raise
+        except BaseException as error:
+            step = _thrower(generator, error)
+        else:
+            step = _sender(generator, sent)
+
+
+def _thrower(generator: Any, error: BaseException) -> Callable[[], Any]:
+    return lambda: generator.throw(error)
+
+
+def _sender(generator: Any, sent: Any) -> Callable[[], Any]:
+    return lambda: generator.send(sent)
+
+
+async def _async_generator(
+    scope: Scope, parent: Scope | None, wrapped: Any, args: Any, kwargs: Any
+) -> AsyncGenerator[Any, Any]:
+    scope.open(parent)
+    try:
+        with attached(scope):
+            generator = wrapped(*args, **kwargs)
+        step: Callable[[], Any] = generator.__anext__
+        while True:
+            try:
+                with attached(scope):
+                    item = await step()
+            except StopAsyncIteration:
+                break
+            try:
+                sent = yield item
+            except GeneratorExit:
+                with attached(scope):
+                    await generator.aclose()
+                raise
+            except BaseException as error:
+                step = _athrower(generator, error)
+            else:
+                step = _asender(generator, sent)
+    except GeneratorExit:
+        scope.close(status=Status.CLOSED)
+        raise
+    except BaseException as error:
+        scope.close(error)
+        raise
+    scope.close()
+
+
+def _athrower(generator: Any, error: BaseException) -> Callable[[], Any]:
+    return lambda: generator.athrow(error)
+
+
+def _asender(generator: Any, sent: Any) -> Callable[[], Any]:
+    return lambda: generator.asend(sent)

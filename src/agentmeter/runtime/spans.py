@@ -1,0 +1,120 @@
+"""Spans: the projection of scopes to OpenTelemetry. Records never depend on them."""
+
+from typing import TYPE_CHECKING
+
+from opentelemetry import trace
+from opentelemetry.context import Context
+from opentelemetry.trace import SpanKind, StatusCode, format_span_id, format_trace_id
+
+from agentmeter.model import Call, Kind, Record, Status
+from agentmeter.model.money import plain
+from agentmeter.pricing.tariff import Tariff
+from agentmeter.report.pricing import price_call
+from agentmeter.runtime.context import current_scope
+from agentmeter.runtime.faults import guarded
+from agentmeter.runtime.state import STATE
+from agentmeter.semconv import names
+from agentmeter.semconv.spans import (
+    Attributes,
+    owner_attributes,
+    record_attributes,
+    scope_span_name,
+    span_name,
+)
+
+if TYPE_CHECKING:
+    from opentelemetry.sdk.trace import ReadableSpan, Span
+
+    from agentmeter.runtime.scope import Scope
+
+_SCOPE = "agentmeter"
+_stamped: set[int] = set()
+
+
+def start(scope: "Scope") -> None:
+    """Start the scope's span, and take its ids where they are valid; mint them where not."""
+    parent = scope.parent
+    if STATE.spans:
+        provider = trace.get_tracer_provider()
+        _stamp(provider)
+        name = scope_span_name(scope.kind, scope.name)
+        kind = SpanKind.CLIENT if scope.kind is Kind.CALL else SpanKind.INTERNAL
+        above = trace.get_current_span().get_span_context()
+        scope.span = provider.get_tracer(_SCOPE).start_span(
+            name, kind=kind, attributes=_identity(scope), start_time=scope.started_ns
+        )
+        context = scope.span.get_span_context()
+        if context.is_valid and context.span_id != above.span_id:
+            scope.trace_id = format_trace_id(context.trace_id)
+            scope.span_id = format_span_id(context.span_id)
+            scope.parent_span_id = format_span_id(above.span_id) if above.is_valid else None
+            return
+        scope.span = None
+    scope.trace_id = parent.trace_id if parent is not None else STATE.new_id(16)
+    scope.span_id = scope.scope_id
+    scope.parent_span_id = parent.span_id if parent is not None else None
+
+
+def _identity(scope: "Scope") -> Attributes:
+    owner = owner_attributes(scope.owner) if STATE.stamp_owner else {}
+    return {names.REQUEST_ID: scope.request_id, names.SCOPE_ID: scope.scope_id, **owner}
+
+
+def end(scope: "Scope", record: Record, tariff: Tariff | None) -> None:
+    """Put the record's attributes on the span and end it."""
+    span = scope.span
+    if span is None:
+        return
+    with guarded("span.end"):
+        if span.is_recording():
+            span.update_name(span_name(record))
+            span.set_attributes(record_attributes(record))
+            if record.call is not None:
+                span.set_attributes(_cost(record, record.call, tariff))
+            if record.status in (Status.ERROR, Status.CUT):
+                span.set_status(StatusCode.ERROR, record.error_type)
+    span.end(record.ended_ns)
+
+
+def _cost(record: Record, call: Call, tariff: Tariff | None) -> Attributes:
+    """The live cost of a leaf; only where all of its usage is priced."""
+    tariffs = {tariff.digest: tariff} if tariff is not None else {}
+    cost = price_call(record, call.usage, tariffs)
+    if not cost.lines or cost.gaps:
+        return {}
+    return {
+        names.COST_AMOUNT: plain(cost.amount),
+        names.COST_CURRENCY: cost.currency,
+        names.COST_SOURCE: "local",
+    }
+
+
+def _stamp(provider: object) -> None:
+    """See to it, once for every provider, that foreign spans carry the request as well."""
+    if id(provider) in _stamped:
+        return
+    _stamped.add(id(provider))
+    add = getattr(provider, "add_span_processor", None)
+    if add is not None:
+        with guarded("span processor"):
+            add(_processor())
+
+
+def _processor() -> object:
+    from opentelemetry.sdk.trace import SpanProcessor
+
+    class RequestStamp(SpanProcessor):
+        """Stamps ``agentmeter.request.id`` and the owner on every span at its start."""
+
+        def on_start(self, span: "Span", parent_context: Context | None = None) -> None:
+            with guarded("span stamp"):
+                scope = current_scope(parent_context)
+                attributes = span.attributes or {}
+                if scope is not None and names.REQUEST_ID not in attributes:
+                    owner = owner_attributes(scope.owner) if STATE.stamp_owner else {}
+                    span.set_attributes({names.REQUEST_ID: scope.request_id, **owner})
+
+        def on_end(self, span: "ReadableSpan") -> None:
+            """Nothing: a span cannot be changed any more."""
+
+    return RequestStamp()

@@ -1,0 +1,76 @@
+"""What the running process has been configured with: clock, ids, sinks, pricer.
+
+The one module-level state of agentmeter. ``api.configure`` fills it; tests put a fake clock and
+sequential ids in it.
+"""
+
+import os
+import threading
+import time
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from agentmeter.model import Entry
+from agentmeter.pricing.pricer import Pricer
+from agentmeter.pricing.tariff import PriceKey, Tariff, Unpriced
+
+
+class Sink(Protocol):
+    """Where entries go. ``put`` must be quick and must not raise."""
+
+    def put(self, entry: Entry, tariff: Tariff | None = None) -> None:
+        """Take an entry; ``tariff`` is the one it names, written before it."""
+
+    def flush(self, timeout: float = 5.0) -> bool:
+        """Write all that was taken; whether it was done within ``timeout`` seconds."""
+
+    def close(self) -> None:
+        """Flush and let go of what is held."""
+
+
+class Reader(Protocol):
+    """Where the entries of a request can be read back from."""
+
+    def entries_of(self, request_id: str) -> Iterable[Entry]:
+        """The entries of one request."""
+
+
+def random_id(size: int) -> str:
+    """``size`` random bytes in hex; from the system, since ``random`` repeats after a seed."""
+    return os.urandom(size).hex()
+
+
+@dataclass(slots=True)
+class State:
+    """The configuration in force."""
+
+    sink: Sink | None = None
+    reader: Reader | None = None
+    pricer: Pricer | None = None
+    spans: bool = True
+    flush_on_close: bool = False
+    stamp_owner: bool = True
+    max_entries: int = 10_000
+    now_ns: Callable[[], int] = time.time_ns
+    new_id: Callable[[int], str] = random_id
+    configured: bool = False
+    configure_default: Callable[[], object] | None = None
+    lock: threading.RLock = field(default_factory=threading.RLock)
+
+    def ready(self) -> "State":
+        """This state, configured with the defaults if the application did not do it itself."""
+        if not self.configured and self.configure_default is not None:
+            with self.lock:
+                if not self.configured:
+                    self.configure_default()
+        return self
+
+    def tariff(self, key: PriceKey) -> Tariff | Unpriced:
+        """The tariff for a key, from the pricer in force."""
+        if self.pricer is None:
+            return Unpriced("no pricer is configured")
+        return self.pricer.tariff(key)
+
+
+STATE = State()

@@ -1,0 +1,1 @@
+"""Records as spans and back, and provider shapes as meters."""

@@ -1,0 +1,74 @@
+"""Span fields ↔ OTLP JSON (opentelemetry-proto 1.x, JSON mapping: 64-bit integers as text)."""
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from agentmeter.semconv.spans import SpanFields, Value
+
+
+def span_json(fields: SpanFields) -> dict[str, Any]:
+    """One OTLP JSON span."""
+    return {
+        "traceId": fields.trace_id,
+        "spanId": fields.span_id,
+        "parentSpanId": fields.parent_span_id or "",
+        "name": fields.name,
+        "kind": 1,
+        "startTimeUnixNano": str(fields.started_ns),
+        "endTimeUnixNano": str(fields.ended_ns),
+        "attributes": [
+            {"key": key, "value": _any_value(value)} for key, value in fields.attributes.items()
+        ],
+    }
+
+
+def _any_value(value: Value) -> dict[str, Any]:
+    if isinstance(value, str):
+        return {"stringValue": value}
+    if isinstance(value, bool):
+        return {"boolValue": value}
+    if isinstance(value, int):
+        return {"intValue": str(value)}
+    return {"arrayValue": {"values": [{"stringValue": text} for text in value]}}
+
+
+def spans_in(document: object) -> Iterator[Mapping[str, Any]]:
+    """Every span of one OTLP JSON document, as written.
+
+    Raises ``ValueError`` if the document is not an OTLP trace export.
+    """
+    if not isinstance(document, Mapping) or not isinstance(document.get("resourceSpans"), list):
+        raise ValueError("not OTLP JSON: no 'resourceSpans' list at the top")
+    for resource in document["resourceSpans"]:
+        for scope in resource.get("scopeSpans", ()):
+            yield from scope.get("spans", ())
+
+
+def fields_from_json(span: Mapping[str, Any]) -> SpanFields:
+    """The fields of one OTLP JSON span. Raises ``KeyError``, ``TypeError`` or ``ValueError``."""
+    return SpanFields(
+        name=span["name"],
+        trace_id=span["traceId"],
+        span_id=span["spanId"],
+        parent_span_id=span.get("parentSpanId") or None,
+        started_ns=int(span["startTimeUnixNano"]),
+        ended_ns=int(span["endTimeUnixNano"]),
+        attributes={
+            entry["key"]: value
+            for entry in span.get("attributes", ())
+            if (value := _plain(entry["value"])) is not None
+        },
+    )
+
+
+def _plain(value: Mapping[str, Any]) -> Value | None:
+    if "stringValue" in value:
+        return str(value["stringValue"])
+    if "intValue" in value:
+        return int(value["intValue"])
+    if "boolValue" in value:
+        return bool(value["boolValue"])
+    if "arrayValue" in value:
+        values = value["arrayValue"].get("values", ())
+        return tuple(str(_plain(item)) for item in values)
+    return None

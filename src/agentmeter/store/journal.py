@@ -1,0 +1,207 @@
+"""The journal: OTLP JSON lines, one randomly named file per process, written off-thread.
+
+Every line is one complete OTLP trace export with one span, so a torn line costs one entry and any
+OTLP tool reads the file. An entry is *acknowledged* once ``flush`` has returned true.
+"""
+
+import atexit
+import fcntl
+import os
+import queue
+import threading
+from collections.abc import Callable, Iterable
+from pathlib import Path
+
+import orjson
+
+from agentmeter.model import Entry
+from agentmeter.pricing.tariff import Tariff
+from agentmeter.semconv import names
+from agentmeter.semconv.otlp import span_json
+from agentmeter.semconv.spans import SpanFields, fields_of
+from agentmeter.store.reader import read_request
+
+_BATCH = 512
+_PAUSE = 0.05
+_MOST = 200_000
+_HEAD = (
+    b'{"resourceSpans":[{"resource":{"attributes":[{"key":"service.name","value":'
+    b'{"stringValue":"agentmeter"}},{"key":"'
+    + names.SCHEMA.encode()
+    + b'","value":{"intValue":"'
+    + str(names.SCHEMA_VERSION).encode()
+    + b'"}}]},"scopeSpans":[{"scope":{"name":"agentmeter"},"spans":['
+)
+_TAIL = b"]}]}]}\n"
+
+
+def line_of(fields: SpanFields) -> bytes:
+    """One line of the journal."""
+    return _HEAD + orjson.dumps(span_json(fields)) + _TAIL
+
+
+def tariff_fields(tariff: Tariff) -> SpanFields:
+    """The entry that keeps a tariff under its digest."""
+    return SpanFields(
+        "agentmeter.tariff",
+        "0" * 16 + tariff.digest,
+        tariff.digest,
+        None,
+        0,
+        0,
+        {
+            names.ENTRY: "tariff",
+            names.TARIFF: tariff.digest,
+            names.TARIFF_BODY: orjson.dumps(tariff.to_json()).decode(),
+        },
+    )
+
+
+class Journal:
+    """A sink that appends to a folder; also a reader of what the folder holds.
+
+    Faults (a full disk, an unwritable folder) go to ``on_fault(where, error, entries)`` and are
+    never raised. Entries are lost only where the disk refuses them, and then counted.
+    """
+
+    def __init__(
+        self, folder: str | Path, on_fault: Callable[[str, BaseException | None, int], None]
+    ) -> None:
+        self.folder = Path(folder)
+        self._on_fault = on_fault
+        self._lock = threading.Lock()
+        self._begin()
+        atexit.register(self.close)
+        if hasattr(os, "register_at_fork"):
+            os.register_at_fork(after_in_child=self._after_fork)
+
+    def _begin(self) -> None:
+        self._queue: queue.SimpleQueue[tuple[Entry, Tariff | None] | threading.Event] = (
+            queue.SimpleQueue()
+        )
+        self._wake = threading.Event()
+        self._thread: threading.Thread | None = None
+        self._file = -1
+        self._known: set[str] = set()
+        self._closed = False
+
+    def _after_fork(self) -> None:
+        """The child drops the inherited queue and file and begins its own."""
+        if self._file >= 0:
+            os.close(self._file)
+        was_closed = self._closed
+        self._lock = threading.Lock()
+        self._begin()
+        self._closed = was_closed
+        from multiprocessing import util
+
+        util.Finalize(None, self.flush, exitpriority=0)
+
+    # -- the caller's side -----------------------------------------------------------------
+
+    def put(self, entry: Entry, tariff: Tariff | None = None) -> None:
+        """Queue an entry and the tariff it names; never blocks on the disk."""
+        if self._queue.qsize() >= _MOST:
+            self._on_fault("journal queue full, entry dropped", None, 1)
+            return
+        self._queue.put((entry, tariff))
+        if self._thread is None:
+            self._start()
+
+    def _start(self) -> None:
+        with self._lock:
+            if self._thread is None and not self._closed:
+                thread = threading.Thread(target=self._work, name="agentmeter-journal", daemon=True)
+                self._thread = thread
+                thread.start()
+
+    def flush(self, timeout: float = 5.0) -> bool:
+        """Write all that was put so far; whether that was done within ``timeout`` seconds."""
+        if self._thread is None or not self._thread.is_alive():
+            self._write_all()
+            return True
+        done = threading.Event()
+        self._queue.put(done)
+        self._wake.set()
+        return done.wait(timeout)
+
+    def close(self) -> None:
+        """Flush, and close the file. What is put later is still written, at exit."""
+        self.flush()
+
+    # -- the writer's side -----------------------------------------------------------------
+
+    def _work(self) -> None:
+        while True:
+            first = self._queue.get()
+            if not isinstance(first, threading.Event):
+                self._wake.wait(_PAUSE)
+                self._wake.clear()
+            self._write_all(first)
+
+    def _write_all(
+        self, first: tuple[Entry, Tariff | None] | threading.Event | None = None
+    ) -> None:
+        item = first if first is not None else self._next()
+        while item is not None:
+            batch: list[tuple[Entry, Tariff | None]] = []
+            while item is not None and not isinstance(item, threading.Event):
+                batch.append(item)
+                item = self._next() if len(batch) < _BATCH else None
+            if batch:
+                self._write(batch)
+            if isinstance(item, threading.Event):
+                item.set()
+            item = self._next()
+
+    def _next(self) -> tuple[Entry, Tariff | None] | threading.Event | None:
+        try:
+            return self._queue.get_nowait()
+        except queue.Empty:
+            return None
+
+    def _write(self, batch: list[tuple[Entry, Tariff | None]]) -> None:
+        try:
+            lines = self._encoded(batch)
+            if self._file < 0:
+                self._file = self._open()
+            _write_fully(self._file, b"".join(lines))
+        except Exception as error:
+            self._known.clear()
+            self._on_fault("journal write", error, len(batch))
+
+    def _encoded(self, batch: list[tuple[Entry, Tariff | None]]) -> list[bytes]:
+        lines = []
+        for entry, tariff in batch:
+            if tariff is not None and tariff.digest not in self._known:
+                self._known.add(tariff.digest)
+                lines.append(line_of(tariff_fields(tariff)))
+            try:
+                lines.append(line_of(fields_of(entry)))
+            except Exception as error:
+                self._on_fault("journal encode", error, 1)
+        return lines
+
+    def _open(self) -> int:
+        self.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        ignore = self.folder / ".gitignore"
+        if not ignore.exists():
+            ignore.write_text("*\n")
+        name = f"{os.getpid()}-{os.urandom(6).hex()}.jsonl"
+        flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_APPEND | os.O_CLOEXEC
+        file = os.open(self.folder / name, flags, 0o600)
+        fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        return file
+
+    # -- reading back ----------------------------------------------------------------------
+
+    def entries_of(self, request_id: str) -> Iterable[Entry]:
+        """The entries of one request, from every file of the folder."""
+        return read_request(self.folder, request_id)
+
+
+def _write_fully(file: int, data: bytes) -> None:
+    """One ``write`` as a rule; a short one goes on where it stopped."""
+    view = memoryview(data)
+    while view:
+        view = view[os.write(file, view) :]

@@ -1,0 +1,138 @@
+"""Reading records back: OTLP JSON or JSON lines, a file or a folder of them.
+
+What cannot be read is reported with file and line, and everything else is kept.
+"""
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import orjson
+
+from agentmeter.exceptions import SourceError
+from agentmeter.model import Entry
+from agentmeter.pricing.tariff import Tariff
+from agentmeter.semconv import names
+from agentmeter.semconv.otlp import fields_from_json, spans_in
+from agentmeter.semconv.spans import entry_of
+
+_SUFFIXES = (".jsonl", ".json", ".ndjson")
+
+
+@dataclass(slots=True)
+class Contents:
+    """What a source held: entries, tariffs by digest, and the places that could not be read."""
+
+    entries: list[Entry] = field(default_factory=list)
+    tariffs: dict[str, Tariff] = field(default_factory=dict)
+    problems: list[str] = field(default_factory=list)
+    foreign_spans: int = 0
+
+    def faults(self) -> dict[str, int]:
+        """The problems and foreign spans as counted faults for a report."""
+        faults = dict.fromkeys(self.problems, 1)
+        if self.foreign_spans:
+            faults["spans of other instrumentations, not read"] = self.foreign_spans
+        return faults
+
+
+def read(source: str | Path) -> Contents:
+    """Everything readable in ``source``, a file or a folder.
+
+    Raises ``SourceError`` if the source is absent or if nothing in it could be read.
+    """
+    path = Path(source)
+    if not path.exists():
+        raise SourceError(
+            f"{path}: no such file or folder; run an instrumented program first, "
+            "or name a journal folder or an OTLP JSON file"
+        )
+    contents = Contents()
+    for file in _files(path):
+        _read_file(file, contents)
+    if contents.problems and not contents.entries and not contents.foreign_spans:
+        raise SourceError(f"nothing could be read: {'; '.join(contents.problems[:3])}")
+    return contents
+
+
+def _files(path: Path) -> list[Path]:
+    if path.is_file():
+        return [path]
+    return sorted(file for file in path.iterdir() if file.suffix in _SUFFIXES)
+
+
+def _read_file(file: Path, contents: Contents) -> None:
+    try:
+        data = file.read_bytes()
+    except OSError as error:
+        contents.problems.append(f"{file}: cannot be read: {error.strerror}")
+        return
+    if b"\0" in data[:1024]:
+        contents.problems.append(f"{file}: a binary file, not OTLP JSON")
+        return
+    for line, text in _documents(data):
+        try:
+            document = orjson.loads(text)
+            spans = list(spans_in(document))
+        except ValueError as error:
+            contents.problems.append(f"{file}, line {line}: {_said(error)}")
+            continue
+        for span in spans:
+            _read_span(span, f"{file}, line {line}", contents)
+
+
+def _documents(data: bytes) -> Iterator[tuple[int, bytes]]:
+    """Lines where the first line is a document of its own, else the whole file as one."""
+    lines = data.splitlines()
+    try:
+        orjson.loads(lines[0] if lines else b"{}")
+    except ValueError:
+        try:
+            orjson.loads(data)
+        except ValueError:
+            pass
+        else:
+            yield 1, data
+            return
+    for number, line in enumerate(lines, 1):
+        if line.strip():
+            yield number, line
+
+
+def _said(error: ValueError) -> str:
+    if isinstance(error, orjson.JSONDecodeError):
+        return f"not JSON ({error.msg} at column {error.colno}); cut off, or not a journal"
+    return str(error)
+
+
+def _read_span(span: Mapping[str, Any], place: str, contents: Contents) -> None:
+    try:
+        fields = fields_from_json(span)
+        if fields.attributes.get(names.ENTRY) == "tariff":
+            tariff = Tariff.from_json(orjson.loads(str(fields.attributes[names.TARIFF_BODY])))
+            contents.tariffs[tariff.digest] = tariff
+            return
+        entry = entry_of(fields)
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        contents.problems.append(f"{place}: {type(error).__name__}: {error}")
+        return
+    if entry is None:
+        contents.foreign_spans += 1
+    else:
+        contents.entries.append(entry)
+
+
+def read_request(folder: Path, request_id: str) -> Iterable[Entry]:
+    """The entries of one request in a journal folder."""
+    wanted = request_id.encode()
+    contents = Contents()
+    for file in _files(folder):
+        for number, line in enumerate(file.read_bytes().splitlines(), 1):
+            if wanted in line:
+                try:
+                    for span in spans_in(orjson.loads(line)):
+                        _read_span(span, f"{file}, line {number}", contents)
+                except ValueError as error:
+                    contents.problems.append(f"{file}, line {number}: {_said(error)}")
+    return [entry for entry in contents.entries if entry.request_id == request_id]

@@ -1,0 +1,15 @@
+"""For tests: a scripted model server, a fake clock, sequential ids, and a clean meter."""
+
+from agentmeter.testing.meter import FakeClock, Kept, SequentialIds, metered
+from agentmeter.testing.server import Billed, ModelServer, Received, Reply
+
+__all__ = [
+    "Billed",
+    "FakeClock",
+    "Kept",
+    "ModelServer",
+    "Received",
+    "Reply",
+    "SequentialIds",
+    "metered",
+]

@@ -1,0 +1,249 @@
+"""A scripted model server on the loopback address that speaks OpenAI's protocol.
+
+    with ModelServer(Reply(text="hi", input=12, output=3)) as server:
+        client = OpenAI(base_url=server.base_url, api_key="test")
+        ...
+        assert server.billed().input == 12
+
+Usage is exactly as scripted. ``billed()`` is the ground truth: what a provider would put on its
+bill, the output of cut streams included.
+"""
+
+import json
+import socket
+import threading
+from collections import deque
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any, Literal, Self
+
+from agentmeter.testing.wire import WIRES, Wire, error_body
+
+Predicate = Callable[[Mapping[str, Any]], bool]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reply:
+    """One scripted answer; token counts in the provider's shape (cached inside input …)."""
+
+    text: str = "ok"
+    input: int = 12
+    cached: int = 0
+    output: int = 5
+    reasoning: int = 0
+    tool_calls: tuple[tuple[str, str], ...] = ()
+    """(name, JSON arguments) of each tool call."""
+    finish_reason: str | None = None
+    model: str | None = None
+    service_tier: str | None = None
+    status: int = 200
+    retry_after_ms: int | None = 1
+    delay: float = 0.0
+    """Seconds before the first byte."""
+    chunk_delay: float = 0.0
+    """Seconds before each chunk of a stream."""
+    cut_after: int | None = None
+    """End a stream after so many content chunks."""
+    cut: Literal["clean", "reset"] = "clean"
+    disconnect: bool = False
+    """Close the connection before any byte of the answer."""
+    usage: bool = True
+    """Whether the body says what was used."""
+    headers: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Received:
+    """One request that the server got, and how it was answered."""
+
+    path: str
+    body: Mapping[str, Any]
+    headers: Mapping[str, str]
+    reply: Reply
+
+
+@dataclass(frozen=True, slots=True)
+class Billed:
+    """What the provider bills: tokens of answered calls; ``failed`` requests are not billed."""
+
+    calls: int = 0
+    input: int = 0
+    cached: int = 0
+    output: int = 0
+    reasoning: int = 0
+    failed: int = 0
+
+
+class ModelServer:
+    """Serves scripted replies in order, then ``default``. A context manager."""
+
+    def __init__(self, *replies: Reply, default: Reply | None = None) -> None:
+        self._default = default or Reply()
+        self._lock = threading.Lock()
+        self._queues: list[tuple[Predicate | None, deque[Reply]]] = []
+        self._ids = 0
+        self._bill: list[Billed] = []
+        self.requests: list[Received] = []
+        self.stopping = threading.Event()
+        self.script(*replies)
+        self._server = _Server(("127.0.0.1", 0), _Handler)
+        self._server.model_server = self
+        self._thread = threading.Thread(
+            target=self._server.serve_forever, args=(0.02,), name="model-server", daemon=True
+        )
+
+    @property
+    def base_url(self) -> str:
+        """The base URL for an OpenAI client: ``http://127.0.0.1:PORT/v1``."""
+        return f"http://127.0.0.1:{self._server.server_address[1]}/v1"
+
+    def script(self, *replies: Reply, when: Predicate | None = None) -> None:
+        """Append replies; with ``when``, only for requests whose JSON body it accepts."""
+        with self._lock:
+            self._queues.append((when, deque(replies)))
+
+    def billed(self) -> Billed:
+        """The bill so far."""
+        with self._lock:
+            parts = list(self._bill)
+        names = ("calls", "input", "cached", "output", "reasoning", "failed")
+        return Billed(*(sum(getattr(part, name) for part in parts) for name in names))
+
+    def take(
+        self, path: str, body: Mapping[str, Any], headers: Mapping[str, str]
+    ) -> tuple[Reply, str]:
+        """The reply for a request, and an id for it."""
+        with self._lock:
+            reply = self._next(body)
+            self._ids += 1
+            self.requests.append(Received(path, body, headers, reply))
+            return reply, f"{self._ids:08d}"
+
+    def _next(self, body: Mapping[str, Any]) -> Reply:
+        for when, replies in sorted(self._queues, key=lambda one: one[0] is None):
+            if replies and (when is None or when(body)):
+                return replies.popleft()
+        return self._default
+
+    def bill(self, part: Billed) -> None:
+        """Put a call on the bill."""
+        with self._lock:
+            self._bill.append(part)
+
+    def start(self) -> Self:
+        """Begin to serve."""
+        self._thread.start()
+        return self
+
+    def close(self) -> None:
+        """Stop serving and free the port."""
+        self.stopping.set()
+        self._server.shutdown()
+        self._server.server_close()
+        self._thread.join(5)
+
+    def __enter__(self) -> Self:
+        return self.start()
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+
+class _Server(ThreadingHTTPServer):
+    daemon_threads = True
+    request_queue_size = 256
+    model_server: ModelServer
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """A client that went away is part of the script."""
+
+
+class _Handler(BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+    server: _Server
+
+    def log_message(self, format: str, *args: object) -> None:  # noqa: A002  # the base's name
+        """Silence."""
+
+    def do_POST(self) -> None:
+        """Answer one request by the script."""
+        length = int(self.headers.get("content-length", 0))
+        body = json.loads(self.rfile.read(length) or b"{}")
+        model_server = self.server.model_server
+        headers = {name.lower(): value for name, value in self.headers.items()}
+        reply, number = model_server.take(self.path, body, headers)
+        model_server.stopping.wait(reply.delay)
+        wire = WIRES.get(self.path.rsplit("/v1", 1)[-1])
+        if reply.disconnect or reply.status >= 400 or wire is None:
+            self._fail(reply, known=wire is not None)
+        elif body.get("stream") and wire.stream is not None:
+            self._stream(wire, reply, body, number)
+        else:
+            model_server.bill(_whole(reply))
+            self._send(200, json.dumps(wire.body(reply, body, number)).encode(), reply)
+
+    def _fail(self, reply: Reply, *, known: bool) -> None:
+        self.server.model_server.bill(Billed(failed=1))
+        if reply.disconnect:
+            self.close_connection = True
+            self.connection.shutdown(socket.SHUT_RDWR)
+            return
+        status = reply.status if known else 404
+        self._send(status, json.dumps(error_body(status)).encode(), reply)
+
+    def _send(self, status: int, body: bytes, reply: Reply) -> None:
+        self.send_response(status)
+        self.send_header("content-type", "application/json")
+        self.send_header("content-length", str(len(body)))
+        self._extra(reply)
+        self.end_headers()
+        self.wfile.write(body)
+
+    def _extra(self, reply: Reply) -> None:
+        if reply.status >= 400 and reply.retry_after_ms is not None:
+            self.send_header("retry-after-ms", str(reply.retry_after_ms))
+        for name, value in reply.headers.items():
+            self.send_header(name, value)
+
+    def _stream(self, wire: Wire, reply: Reply, body: Mapping[str, Any], number: str) -> None:
+        assert wire.stream is not None
+        self.send_response(200)
+        self.send_header("content-type", "text/event-stream")
+        self.send_header("transfer-encoding", "chunked")
+        self._extra(reply)
+        self.end_headers()
+        sent, whole = 0, False
+        try:
+            for is_content, event in wire.stream(reply, body, number):
+                if is_content and reply.cut_after is not None and sent >= reply.cut_after:
+                    self._cut(reply)
+                    return
+                self.server.model_server.stopping.wait(reply.chunk_delay)
+                self._chunk(event)
+                sent += is_content
+            whole = True
+            self._chunk(b"")
+        except OSError:
+            self.close_connection = True
+        finally:
+            generated = reply.output if whole else min(sent, reply.output)
+            reasoning = reply.reasoning if whole else 0
+            self.server.model_server.bill(
+                Billed(1, reply.input, reply.cached, generated, reasoning)
+            )
+
+    def _chunk(self, data: bytes) -> None:
+        self.wfile.write(b"%x\r\n%s\r\n" % (len(data), data))
+        self.wfile.flush()
+
+    def _cut(self, reply: Reply) -> None:
+        if reply.cut == "clean":
+            self._chunk(b"")
+        else:
+            self.close_connection = True
+            self.connection.shutdown(socket.SHUT_RDWR)
+
+
+def _whole(reply: Reply) -> Billed:
+    return Billed(1, reply.input, reply.cached, reply.output, reply.reasoning)

@@ -1,0 +1,219 @@
+"""OpenAI's protocol as bodies and server-sent events: chat, Responses, embeddings."""
+
+import base64
+import hashlib
+import json
+import re
+import struct
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+Body = Mapping[str, Any]
+Event = tuple[bool, bytes]
+"""Whether it carries content, and its bytes."""
+
+
+@dataclass(frozen=True, slots=True)
+class Wire:
+    """One endpoint: its plain body, and its stream where it has one."""
+
+    body: Callable[[Any, Body, str], dict[str, Any]]
+    stream: Callable[[Any, Body, str], Iterator[Event]] | None = None
+
+
+def error_body(status: int) -> dict[str, Any]:
+    """OpenAI's error body."""
+    return {"error": {"message": f"scripted {status}", "type": "scripted", "code": None}}
+
+
+def _words(text: str) -> list[str]:
+    return re.findall(r"\s*\S+", text)
+
+
+def _sse(data: Mapping[str, Any], event: str | None = None) -> bytes:
+    head = f"event: {event}\n" if event else ""
+    return f"{head}data: {json.dumps(data)}\n\n".encode()
+
+
+def _chat_usage(reply: Any) -> dict[str, Any] | None:
+    if not reply.usage:
+        return None
+    return {
+        "prompt_tokens": reply.input,
+        "completion_tokens": reply.output,
+        "total_tokens": reply.input + reply.output,
+        "prompt_tokens_details": {"cached_tokens": reply.cached},
+        "completion_tokens_details": {"reasoning_tokens": reply.reasoning},
+    }
+
+
+def _chat_head(reply: Any, body: Body, number: str, kind: str) -> dict[str, Any]:
+    head = {
+        "id": f"chatcmpl-{number}",
+        "object": kind,
+        "created": 1_790_000_000,
+        "model": reply.model or body.get("model"),
+    }
+    return {**head, "service_tier": reply.service_tier} if reply.service_tier else head
+
+
+def _tool_calls(reply: Any, number: str) -> list[dict[str, Any]]:
+    return [
+        {
+            "index": index,
+            "id": f"call_{number}_{index}",
+            "type": "function",
+            "function": {"name": name, "arguments": arguments},
+        }
+        for index, (name, arguments) in enumerate(reply.tool_calls)
+    ]
+
+
+def _finish(reply: Any) -> str:
+    return str(reply.finish_reason or ("tool_calls" if reply.tool_calls else "stop"))
+
+
+def chat_body(reply: Any, body: Body, number: str) -> dict[str, Any]:
+    """A chat completion."""
+    message: dict[str, Any] = {"role": "assistant", "content": reply.text}
+    if reply.tool_calls:
+        message["tool_calls"] = _tool_calls(reply, number)
+    choice = {"index": 0, "message": message, "finish_reason": _finish(reply)}
+    head = _chat_head(reply, body, number, "chat.completion")
+    return {**head, "choices": [choice], "usage": _chat_usage(reply)}
+
+
+def chat_stream(reply: Any, body: Body, number: str) -> Iterator[Event]:
+    """A chat completion's chunks; the usage chunk only where it was asked for."""
+    head = _chat_head(reply, body, number, "chat.completion.chunk")
+    for index, word in enumerate(_words(reply.text)):
+        delta = {"content": word, **({"role": "assistant"} if index == 0 else {})}
+        yield True, _sse({**head, "choices": [{"index": 0, "delta": delta, "finish_reason": None}]})
+    if reply.tool_calls:
+        delta = {"tool_calls": _tool_calls(reply, number)}
+        yield True, _sse({**head, "choices": [{"index": 0, "delta": delta, "finish_reason": None}]})
+    last = {"index": 0, "delta": {}, "finish_reason": _finish(reply)}
+    yield reply.cut_after is not None, _sse({**head, "choices": [last]})
+    if (body.get("stream_options") or {}).get("include_usage") and reply.usage:
+        yield False, _sse({**head, "choices": [], "usage": _chat_usage(reply)})
+    yield False, b"data: [DONE]\n\n"
+
+
+def _response(reply: Any, body: Body, number: str, status: str) -> dict[str, Any]:
+    done = status == "completed"
+    usage = {
+        "input_tokens": reply.input,
+        "input_tokens_details": {"cached_tokens": reply.cached},
+        "output_tokens": reply.output,
+        "output_tokens_details": {"reasoning_tokens": reply.reasoning},
+        "total_tokens": reply.input + reply.output,
+    }
+    return {
+        "id": f"resp_{number}",
+        "object": "response",
+        "created_at": 1_790_000_000,
+        "status": status,
+        "model": reply.model or body.get("model"),
+        "output": _output(reply, number) if done else [],
+        "parallel_tool_calls": True,
+        "tool_choice": "auto",
+        "tools": [],
+        "service_tier": reply.service_tier or "default",
+        "usage": usage if done and reply.usage else None,
+    }
+
+
+def _output(reply: Any, number: str) -> list[dict[str, Any]]:
+    text = {"type": "output_text", "text": reply.text, "annotations": []}
+    message = {
+        "type": "message",
+        "id": f"msg_{number}",
+        "role": "assistant",
+        "status": "completed",
+        "content": [text],
+    }
+    calls = [
+        {
+            "type": "function_call",
+            "id": f"fc_{number}_{index}",
+            "call_id": f"call_{number}_{index}",
+            "name": name,
+            "arguments": arguments,
+            "status": "completed",
+        }
+        for index, (name, arguments) in enumerate(reply.tool_calls)
+    ]
+    return [message, *calls]
+
+
+def responses_body(reply: Any, body: Body, number: str) -> dict[str, Any]:
+    """A finished response."""
+    return _response(reply, body, number, "completed")
+
+
+def responses_stream(reply: Any, body: Body, number: str) -> Iterator[Event]:
+    """A response's events; usage comes with the last one only."""
+    events: list[tuple[bool, str, dict[str, Any]]] = [
+        (False, "response.created", {"response": _response(reply, body, number, "in_progress")})
+    ]
+    for index, item in enumerate(_output(reply, number)):
+        started = {**item, "status": "in_progress", **({"content": []} if index == 0 else {})}
+        place = {"output_index": index, "item_id": item["id"]}
+        events.append(
+            (False, "response.output_item.added", {"output_index": index, "item": started})
+        )
+        if index == 0:
+            part = {"type": "output_text", "text": "", "annotations": []}
+            place["content_index"] = 0
+            events.append((False, "response.content_part.added", {**place, "part": part}))
+            events.extend(
+                (True, "response.output_text.delta", {**place, "delta": word, "logprobs": []})
+                for word in _words(reply.text)
+            )
+        else:
+            delta = {**place, "delta": item["arguments"]}
+            events.append((True, "response.function_call_arguments.delta", delta))
+        events.append((False, "response.output_item.done", {"output_index": index, "item": item}))
+    done = {"response": _response(reply, body, number, "completed")}
+    events.append((reply.cut_after is not None, "response.completed", done))
+    for sequence, (content, kind, data) in enumerate(events):
+        yield content, _sse({"type": kind, "sequence_number": sequence, **data}, kind)
+
+
+def embeddings_body(reply: Any, body: Body, number: str) -> dict[str, Any]:
+    """Vectors of eight floats that depend on the text alone."""
+    given = body.get("input")
+    texts = (
+        given
+        if isinstance(given, list) and given and isinstance(given[0], (str, list))
+        else [given]
+    )
+    vectors = [_vector(json.dumps(text)) for text in texts]
+    coded = body.get("encoding_format") == "base64"
+    data = [
+        {"object": "embedding", "index": index, "embedding": _base64(one) if coded else one}
+        for index, one in enumerate(vectors)
+    ]
+    usage = {"prompt_tokens": reply.input, "total_tokens": reply.input} if reply.usage else None
+    return {
+        "object": "list",
+        "data": data,
+        "model": reply.model or body.get("model"),
+        "usage": usage,
+    }
+
+
+def _vector(text: str) -> list[float]:
+    return [byte / 255 for byte in hashlib.sha256(text.encode()).digest()[:8]]
+
+
+def _base64(vector: list[float]) -> str:
+    return base64.b64encode(struct.pack("<8f", *vector)).decode()
+
+
+WIRES = {
+    "/chat/completions": Wire(chat_body, chat_stream),
+    "/responses": Wire(responses_body, responses_stream),
+    "/embeddings": Wire(embeddings_body),
+}
