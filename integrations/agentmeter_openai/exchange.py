@@ -23,6 +23,7 @@ from agentmeter.integration import (
     facts_of,
     guarded,
     now_ns,
+    tokenizer,
 )
 
 _OPERATIONS = {
@@ -112,7 +113,7 @@ class Exchange:
             if self._over:
                 return False
             self._over = True
-        self.attempts.end(200 if status is not Status.ERROR else None)
+        self.attempts.end(200)
         self.scope.update(attempts=tuple(self.attempts.done))
         self.scope.close(error, status)
         return True
@@ -121,13 +122,19 @@ class Exchange:
 def _estimate(
     scope: CallScope, path: str, body: Mapping[str, Any], text: str, output: Evidence
 ) -> None:
-    from agentmeter.integration import tokenizer
-
     model = str(body.get("model") or "")
-    prompt = tokenizer.count_request(path, body, model)
+    prompt = _count_input(path, body, model)
     generated = tokenizer.count(text, model)
     usage = Usage(input=prompt.tokens, output=generated.tokens)
     amend_usage(scope, usage, {"input": ESTIMATED, "output": output})
+
+
+def _count_input(path: str, body: Mapping[str, Any], model: str) -> tokenizer.TokenCount:
+    if path == "/chat/completions":
+        return tokenizer.count_chat_input(body.get("messages") or (), body.get("tools"), model)
+    given = body.get("input") or ""
+    tools = body.get("tools")
+    return tokenizer.count_responses_input(given, body.get("instructions"), tools, model)
 
 
 def _status_of(error: BaseException) -> Status:

@@ -1,6 +1,8 @@
 """Results of ``request``: parsed models, streams, and raw responses that are parsed later."""
 
+import inspect
 import json
+from collections.abc import Callable
 from typing import Any
 
 from agentmeter.integration import Status, facts_of, guarded
@@ -27,11 +29,12 @@ def _watched_raw(exchange: Exchange, raw: Any) -> Any:
     elif raw.http_response.is_closed:
         _read_body(exchange, raw.http_response)
     else:
-        _see_close(exchange, raw.http_response)
+        _watch_body(exchange, raw.http_response)
     return raw
 
 
 def _watch_parse(exchange: Exchange, raw: Any) -> None:
+    """The stream that ``parse`` gives is watched; a response closed unparsed is unknown."""
     original = raw.parse
     streams: dict[int, Any] = {}
 
@@ -40,7 +43,7 @@ def _watch_parse(exchange: Exchange, raw: Any) -> None:
             streams[id(stream)] = (stream, watched_stream(exchange, stream))
         return streams[id(stream)][1]
 
-    if hasattr(raw.http_response, "aclose") and _is_coroutine(original):
+    if inspect.iscoroutinefunction(original):
 
         async def parse(*args: Any, **kwargs: Any) -> Any:
             return public(await original(*args, **kwargs))
@@ -50,43 +53,70 @@ def _watch_parse(exchange: Exchange, raw: Any) -> None:
             return public(original(*args, **kwargs))
 
     raw.parse = parse
-    _see_close(exchange, raw.http_response)
+    after(raw.http_response, "close", lambda: None if streams else exchange.ended(Status.OK))
+    after(raw.http_response, "aclose", lambda: None if streams else exchange.ended(Status.OK))
 
 
-def _is_coroutine(function: Any) -> bool:
-    import inspect
+def _watch_body(exchange: Exchange, response: Any) -> None:
+    """The usage is in the body once it has been read; closed without that, it is unknown.
 
-    return inspect.iscoroutinefunction(function)
+    Reading closes the response before the body is at hand, so a close only counts outside of it.
+    """
+    reading = [False]
 
+    def begun() -> None:
+        reading[0] = True
 
-def _see_close(exchange: Exchange, response: Any) -> None:
-    """The body has been read, or given up, when the response is closed."""
-    if hasattr(response, "aclose") and "Async" in type(response.stream).__name__:
-        aclose = response.aclose
-
-        async def async_closed() -> Any:
-            result = await aclose()
-            _read_body(exchange, response)
-            return result
-
-        response.aclose = async_closed
-        return
-    close = response.close
-
-    def closed() -> Any:
-        result = close()
+    def read() -> None:
+        reading[0] = False
         _read_body(exchange, response)
-        return result
 
-    response.close = closed
+    def closed() -> None:
+        if not reading[0]:
+            exchange.ended(Status.OK)
+
+    for name in ("read", "aread"):
+        after(response, name, read, before=begun)
+    for name in ("close", "aclose"):
+        after(response, name, closed)
+
+
+def after(
+    target: Any, name: str, then: Callable[[], object], before: Callable[[], object] | None = None
+) -> None:
+    """Have ``then`` run after the method ``name`` of this one object, and ``before`` before it."""
+    original = getattr(target, name, None)
+    if original is None:
+        return
+    if inspect.iscoroutinefunction(original):
+
+        async def async_method(*args: Any, **kwargs: Any) -> Any:
+            if before is not None:
+                before()
+            try:
+                return await original(*args, **kwargs)
+            finally:
+                then()
+
+        setattr(target, name, async_method)
+        return
+
+    def method(*args: Any, **kwargs: Any) -> Any:
+        if before is not None:
+            before()
+        try:
+            return original(*args, **kwargs)
+        finally:
+            then()
+
+    setattr(target, name, method)
 
 
 def _read_body(exchange: Exchange, response: Any) -> None:
     with guarded("openai raw response"):
         content = getattr(response, "_content", None)
-        if content is not None and not exchange.scope.facts.stream:
-            body = json.loads(content)
-            exchange.answered(facts_of({"usage": None, **body}))
+        if content is not None:
+            exchange.answered(facts_of({"usage": None, **json.loads(content)}))
             return
     exchange.ended(Status.OK)
 

@@ -25,6 +25,7 @@ from agentmeter.model import (
     Status,
     Usage,
 )
+from agentmeter.runtime import tokenizer
 from agentmeter.runtime.call import CallScope, facts_of
 from agentmeter.runtime.context import attach, attached, current_scope, detach
 from agentmeter.runtime.counting import COUNTER
@@ -136,4 +137,5 @@ __all__ = [
     "now_ns",
     "switch_off",
     "switch_on",
+    "tokenizer",
 ]

@@ -8,73 +8,55 @@ carries that as ``assumed``.
 
 import difflib
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from datetime import UTC, datetime, time
 from decimal import Decimal
 from typing import Any
 
+from agentmeter.model.money import CONTEXT, plain, times
+from agentmeter.pricing.providers import canonical, standard
+from agentmeter.pricing.rows import between, laid_over, noted, with_derived
 from agentmeter.pricing.tariff import PriceKey, Rate, Tariff, Unpriced
 
 _FIELDS: dict[str, tuple[tuple[str, ...], int]] = {
-    "input_mtok": (("input",), 6),
-    "cache_read_mtok": (("cache_read",), 6),
-    "cache_write_mtok": (("cache_write", "cache_write_5m"), 6),
-    "cache_write_1h_mtok": (("cache_write_1h",), 6),
-    "input_audio_mtok": (("input_audio",), 6),
-    "input_image_mtok": (("input_image",), 6),
-    "input_video_mtok": (("input_video",), 6),
-    "cache_audio_read_mtok": (("cache_read_audio",), 6),
-    "cache_image_read_mtok": (("cache_read_image",), 6),
-    "output_mtok": (("output",), 6),
-    "output_reasoning_mtok": (("reasoning",), 6),
-    "output_audio_mtok": (("output_audio",), 6),
-    "output_image_mtok": (("output_image",), 6),
-    "web_searches_kcount": (("web_search",), 3),
-    "storage_searches_kcount": (("file_search",), 3),
-    "requests_kcount": (("request",), 3),
-    "input_document_kpages": (("page",), 3),
-    "input_mchars": (("character",), 6),
+    "input_mtok": (("input",), 1_000_000),
+    "cache_read_mtok": (("cache_read",), 1_000_000),
+    "cache_write_mtok": (("cache_write", "cache_write_5m"), 1_000_000),
+    "cache_write_1h_mtok": (("cache_write_1h",), 1_000_000),
+    "input_audio_mtok": (("input_audio",), 1_000_000),
+    "input_image_mtok": (("input_image",), 1_000_000),
+    "input_video_mtok": (("input_video",), 1_000_000),
+    "cache_audio_read_mtok": (("cache_read_audio",), 1_000_000),
+    "cache_image_read_mtok": (("cache_read_image",), 1_000_000),
+    "output_mtok": (("output",), 1_000_000),
+    "output_reasoning_mtok": (("reasoning",), 1_000_000),
+    "output_audio_mtok": (("output_audio",), 1_000_000),
+    "output_image_mtok": (("output_image",), 1_000_000),
+    "web_searches_kcount": (("web_search",), 1_000),
+    "storage_searches_kcount": (("file_search",), 1_000),
+    "requests_kcount": (("request",), 1_000),
+    "input_document_kpages": (("page",), 1_000),
+    "input_mchars": (("character",), 1_000_000),
+    "audio_hours": (("audio_second",), 3_600),
+    "input_audio_hours": (("audio_second",), 3_600),
 }
-"""genai-prices' field → our meters, and the power of ten that its price is for."""
+"""genai-prices' field → our meters, and how many units its price is for."""
 
-_BILLED_AS = {
-    "cache_read": "input",
-    "cache_write": "input",
-    "cache_write_5m": "cache_write",
-    "cache_write_1h": "cache_write",
-    "input_audio": "input",
-    "input_image": "input",
-    "input_video": "input",
-    "cache_read_audio": "cache_read",
-    "cache_read_image": "cache_read",
-    "reasoning": "output",
-    "output_audio": "output",
-    "output_image": "output",
+_MINIMUM = {
+    ("groq", "whisper-large-v3", "audio_second"): 10,
+    ("groq", "whisper-large-v3-turbo", "audio_second"): 10,
 }
-"""A meter without a rate of its own is billed at its parent's, as genai-prices decomposes usage."""
+"""(provider, model, meter) → smallest quantity billed: genai-prices has these two in its code."""
 
-_PROVIDERS = {
-    "aws.bedrock": "aws",
-    "bedrock": "aws",
-    "gemini": "google",
-    "gcp.gemini": "google",
-    "gcp.vertex_ai": "google",
-    "gcp.gen_ai": "google",
-    "vertex": "google",
-    "vertex_ai": "google",
-    "azure_openai": "azure",
-    "azure.ai.openai": "azure",
-    "azure.ai.inference": "azure",
-    "mistral_ai": "mistral",
-    "xai": "x-ai",
-    "x_ai": "x-ai",
-}
-_STANDARD = (None, "default", "standard", "auto")
+_FINEST = Decimal("1e-18")
 
 
 class GenAIPrices:
-    """A pricer over the data that the installed genai-prices bundles; loaded at first need."""
+    """A pricer over the data that the installed genai-prices bundles; loaded at first need.
+
+    Prices are in US dollars. The process-global snapshot of genai-prices is neither read nor set.
+    """
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
@@ -86,15 +68,15 @@ class GenAIPrices:
         if key.model is None:
             return Unpriced("the call names no model")
         snapshot = self._loaded()
-        provider = _PROVIDERS.get(key.provider or "", key.provider)
         try:
-            _, model = snapshot.find_provider_model(key.model, None, provider, None)
+            found = snapshot.find_provider_model(key.model, None, canonical(key.provider), None)
         except LookupError:
-            return Unpriced(_unknown(snapshot, key, provider))
-        rates = tuple(_with_parents(list(_rows(model, key, self._version))))
+            return Unpriced(_unknown(snapshot, key))
+        rates = tuple(_rows(*found, key, self._version))
         if not rates:
-            return Unpriced(f"{self._version} has no price for {_condition(key)} of {key.model!r}")
-        return Tariff(key, "USD", self._version, rates)
+            return Unpriced(f"no price for {_condition(key)} of {key.model!r} in {self._version}")
+        notes = tuple(_notes(*found, key))
+        return Tariff(key, "USD", self._version, with_derived(_noted(rates, notes)))
 
     def _loaded(self) -> Any:
         with self._lock:
@@ -109,94 +91,137 @@ class GenAIPrices:
         return self._snapshot
 
 
-def _condition(key: PriceKey) -> str:
-    return "batch" if key.batch else f"service tier {key.tier!r}"
-
-
-def _unknown(snapshot: Any, key: PriceKey, provider: str | None) -> str:
-    names = [
-        model.id
-        for known in snapshot.providers
-        if provider is None or known.id == provider
-        for model in known.models
-    ]
-    if provider is not None and not names:
-        return f"unknown provider {key.provider!r} (model {key.model!r})"
+def _unknown(snapshot: Any, key: PriceKey) -> str:
+    try:
+        asked = [snapshot.find_provider(key.model, canonical(key.provider), None)]
+    except LookupError:
+        if key.provider is not None:
+            return f"unknown provider {key.provider!r} (model {key.model!r})"
+        asked = snapshot.providers
+    names = [model.id for provider in asked for model in provider.models]
     near = difflib.get_close_matches((key.model or "").lower(), names, n=1, cutoff=0.75)
     hint = f"; the nearest known is {near[0]!r}" if near else ""
     return f"unknown model {key.model!r} of provider {key.provider!r}{hint}"
 
 
-def _rows(model: Any, key: PriceKey, source: str) -> Iterator[Rate]:
-    standard = list(_standard_rows(model, source))
-    when = _variant(key)
-    if when is None:
-        yield from standard
-        return
-    priced: set[str] = set()
-    begins: list[int] = []
-    for variant in model.price_variants or ():
-        if variant.when == when:
-            for rate in _priced_rows(variant.prices, variant.constraint, source):
-                priced.add(rate.meter)
-                begins.append(rate.from_ns or 0)
-                yield rate
-    if priced:
-        since = min(begins)
-        for rate in standard:
-            if rate.meter not in priced:
-                note = f"no rate for {_condition(key)}; the standard rate"
-                yield replace(rate, from_ns=max(rate.from_ns or 0, since), assumed=note)
-
-
-def _variant(key: PriceKey) -> dict[str, str] | None:
+def _when(key: PriceKey) -> dict[str, str]:
+    """The condition of genai-prices that ``key`` asks for; empty for the standard prices."""
     when: dict[str, str] = {}
     if key.batch or key.tier == "batch":
         when["processing"] = "batch"
-    elif key.tier not in _STANDARD:
-        when["service_tier"] = str(key.tier)
-    if key.speed not in (None, "standard"):
-        when["speed"] = str(key.speed)
-    return when or None
+    elif key.tier is not None and not standard(key.tier):
+        when["service_tier"] = key.tier.lower()
+    if key.speed is not None and not standard(key.speed):
+        when["speed"] = key.speed.lower()
+    return when
+
+
+def _condition(key: PriceKey) -> str:
+    words = {"processing": "batch processing", "service_tier": f"service tier {key.tier!r}"}
+    words["speed"] = f"speed {key.speed!r}"
+    return " at ".join(words[name] for name in _when(key)) or "the standard tier"
+
+
+def _notes(provider: Any, model: Any, key: PriceKey) -> Iterator[str]:
+    """What every row takes for granted."""
+    if not any(model is one for one in provider.models):
+        yield f"no price of {provider.id}'s own; its maker's price"
+    if key.region is not None or key.deployment is not None:
+        yield "region uplift not applied"
+
+
+def _noted(rates: Iterable[Rate], notes: tuple[str, ...]) -> Iterator[Rate]:
+    for rate in rates:
+        yield noted(rate, "; ".join(notes)) if notes else rate
+
+
+def _rows(provider: Any, model: Any, key: PriceKey, source: str) -> Iterator[Rate]:
+    minimums = {
+        meter: least
+        for (owner, name, meter), least in _MINIMUM.items()
+        if (owner, name) == (provider.id, model.id)
+    }
+    when = _when(key)
+    if not when:
+        rates = tuple(_standard_rows(model, source))
+    elif any(model is one for one in provider.models):
+        rates = tuple(_variant_rows(model, when, _condition(key), source))
+    else:  # a maker's discounts are not those of the provider that resells its model
+        rates = ()
+    for rate in rates:
+        yield replace(rate, minimum=minimums.get(rate.meter))
+
+
+def _variant_rows(model: Any, when: dict[str, str], name: str, source: str) -> tuple[Rate, ...]:
+    """The rows under a condition, and the standard ones for what it does not price."""
+    rates: tuple[Rate, ...] = ()
+    for variant in model.price_variants or ():
+        if variant.when == when:
+            rates = laid_over(rates, _priced_rows(variant.prices, variant.constraint, source))
+    if not rates:
+        return ()
+    since = None if any(r.from_ns is None for r in rates) else min(r.from_ns or 0 for r in rates)
+    priced = {rate.meter for rate in rates}
+    others = (
+        between(noted(rate, f"no rate for {name}; the standard rate"), since, None)
+        for rate in _standard_rows(model, source)
+        if rate.meter not in priced
+    )
+    return (*rates, *(rate for rate in others if rate is not None))
 
 
 def _standard_rows(model: Any, source: str) -> Iterator[Rate]:
     if not isinstance(model.prices, list):
         yield from _priced_rows(model.prices, None, source)
         return
-    dated = [one for one in model.prices if hasattr(one.constraint, "start_date")]
+    starts = sorted(_start(one.constraint) for one in model.prices if _dated(one.constraint))
     for one in model.prices:
         until = None
-        if one in dated or one.constraint is None:
-            later = [d for d in dated if _start(d.constraint) > _start(one.constraint)]
-            until = min((_start(d.constraint) for d in later), default=None)
+        if _dated(one.constraint):
+            until = next((at for at in starts if at > _start(one.constraint)), None)
+        elif one.constraint is None:
+            until = starts[0] if starts else None
         for rate in _priced_rows(one.prices, one.constraint, source):
             yield replace(rate, until_ns=until)
 
 
+def _dated(constraint: Any) -> bool:
+    return hasattr(constraint, "start_date")
+
+
 def _start(constraint: Any) -> int:
-    if constraint is None:
-        return -1
     day = constraint.start_date
-    return int(datetime(day.year, day.month, day.day, tzinfo=UTC).timestamp()) * 1_000_000_000
+    since = datetime(day.year, day.month, day.day, tzinfo=UTC) - datetime(1970, 1, 1, tzinfo=UTC)
+    return since.days * 86_400_000_000_000
 
 
 def _priced_rows(prices: Any, constraint: Any, source: str) -> Iterator[Rate]:
-    from_ns = _start(constraint) if hasattr(constraint, "start_date") else None
+    from_ns = _start(constraint) if _dated(constraint) else None
     window = None
     if hasattr(constraint, "start_time"):
         window = (_second(constraint.start_time), _second(constraint.end_time))
-    for field, (meters, scale) in _FIELDS.items():
+    for field, (meters, per) in _FIELDS.items():
         for above, amount in _steps(getattr(prices, field, None)):
+            price, note = _for_one(amount, per)
             for meter in meters:
                 yield Rate(
                     meter=meter,
-                    price=amount.scaleb(-scale),
+                    price=price,
                     source=source,
                     from_ns=from_ns,
                     window=window,
                     above=above,
+                    assumed=note,
                 )
+
+
+def _for_one(amount: Decimal, per: int) -> tuple[Decimal, str | None]:
+    """The price of one unit; a price per hour may have no exact one per second, which is said."""
+    price = CONTEXT.divide(amount, Decimal(per))
+    if times(per, price) == amount:
+        return price, None
+    note = f"{plain(amount)} per {per:,}, rounded to 18 decimals for one"
+    return CONTEXT.quantize(price, _FINEST), note
 
 
 def _second(at: time) -> int:
@@ -214,19 +239,3 @@ def _steps(price: Any) -> Iterator[tuple[int | None, Decimal]]:
     yield None, price.base
     for tier in price.tiers:
         yield tier.start, tier.price
-
-
-def _with_parents(rates: list[Rate]) -> Iterator[Rate]:
-    """The rows, and a row at the parent's rate for every meter that has none of its own."""
-    yield from rates
-    by_meter: dict[str, list[Rate]] = {}
-    for rate in rates:
-        by_meter.setdefault(rate.meter, []).append(rate)
-    for meter, parent in _BILLED_AS.items():
-        if meter not in by_meter and parent in by_meter:
-            own = [
-                replace(rate, meter=meter, assumed=f"no rate of its own; billed as {parent}")
-                for rate in by_meter[parent]
-            ]
-            by_meter[meter] = own
-            yield from own

@@ -15,7 +15,10 @@ _UNSPLIT = {
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """One meter's cost: ``amount = quantity x unit_price``, with the source of the rate."""
+    """One meter's cost: ``amount = quantity x unit_price``, with the source of the rate.
+
+    ``quantity`` is what is billed: the rate's minimum where less was used.
+    """
 
     meter: str
     quantity: int
@@ -49,8 +52,9 @@ class Cost:
 
 
 def price(usage: Mapping[str, int], quote: Quote) -> Cost:
-    """``usage`` priced at ``quote``."""
-    lines, gaps = [], []
+    """``usage`` priced at ``quote``; where a fee per request holds and none is counted, a gap."""
+    lines: list[Line] = []
+    gaps: list[Gap] = []
     for meter, quantity in usage.items():
         priced_as, note = _UNSPLIT.get(meter, (meter, None))
         rate = quote.rates.get(priced_as)
@@ -58,13 +62,16 @@ def price(usage: Mapping[str, int], quote: Quote) -> Cost:
             gaps.append(Gap(meter, quantity, "the tariff has no rate for this meter at that time"))
         else:
             lines.append(_line(meter, quantity, rate, note))
+    if usage and "request" in quote.rates and "request" not in usage:
+        gaps.append(Gap("request", None, "the tariff has a fee per request; none is counted"))
     return Cost(quote.currency, tuple(lines), tuple(gaps))
 
 
 def _line(meter: str, quantity: int, rate: Rate, note: str | None) -> Line:
-    billed = max(quantity, rate.minimum) if rate.minimum is not None else quantity
+    billed = max(quantity, rate.minimum) if quantity and rate.minimum is not None else quantity
+    notes = [text for text in (note, rate.assumed) if text is not None]
     amount = times(billed, rate.price)
-    return Line(meter, billed, rate.price, amount, rate.source, note or rate.assumed)
+    return Line(meter, billed, rate.price, amount, rate.source, "; ".join(notes) or None)
 
 
 def unpriced(usage: Mapping[str, int], reason: str) -> Cost:

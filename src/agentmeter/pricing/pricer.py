@@ -1,10 +1,12 @@
 """What a pricer is, and the two ways to compose them."""
 
+import contextlib
 import threading
 from collections.abc import Callable
 from typing import Protocol
 
-from agentmeter.pricing.tariff import PriceKey, Rate, Tariff, Unpriced
+from agentmeter.pricing.rows import laid_over, own, with_derived
+from agentmeter.pricing.tariff import PriceKey, Tariff, Unpriced
 
 _MOST = 4096
 
@@ -17,7 +19,11 @@ class Pricer(Protocol):
 
 
 class Layered:
-    """Pricers laid over each other: the first tariff wins, meters it lacks come from the next."""
+    """Pricers laid over each other: the first tariff wins.
+
+    Meters and times that it does not cover come from the next one in the same currency. A meter
+    that no pricer has a rate of its own for is billed at the uppermost rate of its whole.
+    """
 
     def __init__(self, *pricers: Pricer) -> None:
         self._pricers = pricers
@@ -38,16 +44,19 @@ class Layered:
 
 
 def _filled(upper: Tariff, lower: Tariff) -> Tariff:
-    have = {rate.meter for rate in upper.rates}
-    missing: tuple[Rate, ...] = tuple(rate for rate in lower.rates if rate.meter not in have)
-    if not missing:
+    stated = laid_over(own(upper.rates), own(lower.rates))
+    if len(stated) == len(own(upper.rates)):
         return upper
     version = f"{upper.version} over {lower.version}"
-    return Tariff(upper.key, upper.currency, version, upper.rates + missing)
+    return Tariff(upper.key, upper.currency, version, with_derived(stated))
 
 
 class Cached:
-    """A pricer's answers by key. A pricer that fails is counted and answers ``Unpriced``."""
+    """A pricer's answers by key, at most 4,096 of them; may be shared between threads.
+
+    A pricer that raises, or answers with something else, is counted in ``faults``, told to
+    ``on_fault`` (where, error), and answers ``Unpriced``.
+    """
 
     def __init__(
         self, pricer: Pricer, on_fault: Callable[[str, BaseException], None] | None = None
@@ -59,25 +68,33 @@ class Cached:
         self.faults = 0
 
     def tariff(self, key: PriceKey) -> Tariff | Unpriced:
-        """The answer for ``key``, asked for once."""
+        """The answer for ``key``; never raises."""
         known = self._known.get(key)
-        if known is None:
-            known = self._asked(key)
-            with self._lock:
-                if len(self._known) >= _MOST:
-                    self._known.clear()
-                self._known[key] = known
-        return known
+        if known is not None:
+            return known
+        answer = self._asked(key)
+        with self._lock:
+            while len(self._known) >= _MOST:
+                del self._known[next(iter(self._known))]
+            return self._known.setdefault(key, answer)
 
     def _asked(self, key: PriceKey) -> Tariff | Unpriced:
-        name = type(self._pricer).__name__
         try:
-            answer = self._pricer.tariff(key)
-            if isinstance(answer, (Tariff, Unpriced)):
-                return answer
-            raise TypeError(f"answered {type(answer).__name__}, not a Tariff or Unpriced")
+            return _checked(self._pricer.tariff(key))
         except Exception as error:
+            where = f"pricer {type(self._pricer).__name__}"
+            self._fault(where, error)
+            return Unpriced(f"{where} failed: {type(error).__name__}")
+
+    def _fault(self, where: str, error: Exception) -> None:
+        with self._lock:
             self.faults += 1
-            if self._on_fault is not None:
-                self._on_fault(f"pricer {name}", error)
-            return Unpriced(f"pricer {name} failed: {type(error).__name__}: {error}")
+        if self._on_fault is not None:
+            with contextlib.suppress(Exception):
+                self._on_fault(where, error)
+
+
+def _checked(answer: object) -> Tariff | Unpriced:
+    if isinstance(answer, (Tariff, Unpriced)):
+        return answer
+    raise TypeError(f"answered {type(answer).__name__}, not a Tariff or Unpriced")

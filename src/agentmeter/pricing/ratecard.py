@@ -70,28 +70,38 @@ class RateCard:
         return cls(name, _currency(data, name), _Reader(name, text).rows(data))
 
     def tariff(self, key: PriceKey) -> Tariff | Unpriced:
-        """The rows whose pattern matches the key's model most closely."""
+        """The rates whose pattern matches the key's model most closely, meter by meter.
+
+        Of two patterns that are equally close, the one that stands first in the card wins.
+        """
         rows = [row for row in self._rows if _matches(row, key)]
         if not rows:
             return Unpriced(f"{self._name} has no rate for {key.model!r}")
-        best = max(_specific(row) for row in rows)
-        rates = [rate for row in rows if _specific(row) == best for rate in row.rates]
-        return Tariff(key, self._currency, self._name, tuple(rates))
+        rates: tuple[Rate, ...] = ()
+        for place in sorted({_place(row) for row in rows}, reverse=True):
+            here = (rate for row in rows if _place(row) == place for rate in row.rates)
+            rates = laid_over(rates, here)
+        return Tariff(key, self._currency, self._name, with_derived(rates))
 
 
 def _matches(row: _Row, key: PriceKey) -> bool:
-    tier = None if key.tier in ("default", "standard", "auto") else key.tier
+    tier = None if standard(key.tier) else key.tier
     return (
         key.model is not None
-        and fnmatchcase(key.model, row.model)
-        and row.provider in (None, key.provider)
+        and key.speed is None
+        and fnmatchcase(key.model.lower(), row.model)
+        and row.provider in (None, canonical(key.provider))
         and row.tier == ("batch" if key.batch else tier)
     )
 
 
-def _specific(row: _Row) -> tuple[bool, int, bool]:
-    plain = not any(mark in row.model for mark in "*?[")
-    return (plain, len(row.model), row.provider is not None)
+def _place(row: _Row) -> tuple[bool, int, bool, str, int]:
+    """How close a row's pattern is: an exact name, then the longest text, then its provider.
+
+    The line of the pattern's first table sets two different patterns apart.
+    """
+    exact_name = not any(mark in row.model for mark in "*?[")
+    return (exact_name, len(row.model), row.provider is not None, row.model, 0)
 
 
 def _currency(data: Mapping[str, Any], name: str) -> str:

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+from bisect import bisect_left, bisect_right
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal
@@ -59,10 +60,11 @@ class Rate:
         )
 
     @property
-    def rank(self) -> tuple[bool, int, int]:
+    def rank(self) -> tuple[bool, bool, int, int]:
         """Of several rows that hold the highest wins: a window, then the latest, then the step."""
         return (
             self.window is not None,
+            self.from_ns is not None,
             self.from_ns or 0,
             -1 if self.above is None else self.above,
         )
@@ -91,32 +93,48 @@ class Quote:
 
 @dataclass(frozen=True, slots=True)
 class Tariff:
-    """Rows of rates for a key, in one currency. ``version`` names the catalog they came from."""
+    """Rows of rates for a key, in one currency. ``version`` names the catalog they came from.
+
+    ``digest`` is the first 16 hex digits of the SHA-256 over the canonical JSON of ``to_json``.
+    """
 
     key: PriceKey
     currency: str
     version: str
     rates: tuple[Rate, ...]
     digest: str = field(init=False, compare=False)
-    _ordered: tuple[Rate, ...] = field(init=False, compare=False, repr=False)
-    _quotes: dict[tuple[Rate, ...], Quote] = field(init=False, compare=False, repr=False)
+    _bounds: tuple[tuple[int, ...], ...] = field(init=False, compare=False, repr=False)
+    _quotes: dict[tuple[int, int, int], Quote] = field(init=False, compare=False, repr=False)
 
     def __post_init__(self) -> None:
         body = json.dumps(self.to_json(), sort_keys=True, separators=(",", ":"))
         object.__setattr__(self, "digest", hashlib.sha256(body.encode()).hexdigest()[:16])
-        object.__setattr__(self, "_ordered", tuple(sorted(self.rates, key=lambda r: r.rank)))
+        object.__setattr__(self, "_bounds", _bounds(self.rates))
         object.__setattr__(self, "_quotes", {})
 
     def quote(self, at_ns: int, total_input: int) -> Quote:
-        """The rates that hold at an instant (ns since the epoch) for a call's total input."""
-        holding = tuple(rate for rate in self._ordered if rate.holds(at_ns, total_input))
-        known = self._quotes.get(holding)
+        """The rates that hold at an instant (ns since the epoch) for a call's total input.
+
+        All meters of the call are priced at the step that its total input reaches. Between two
+        bounds of the rows nothing changes, so a quote is worked out once for each such cell.
+        """
+        instants, seconds, steps = self._bounds
+        cell = (
+            bisect_right(instants, at_ns),
+            bisect_right(seconds, at_ns // 1_000_000_000 % _DAY) if seconds else 0,
+            bisect_left(steps, total_input),
+        )
+        known = self._quotes.get(cell)
         if known is None:
-            rates = MappingProxyType({rate.meter: rate for rate in holding})
-            known = Quote(self.currency, rates, self.digest)
-            if len(self._quotes) < 64:
-                self._quotes[holding] = known
+            known = self._quotes[cell] = self._quoted(at_ns, total_input)
         return known
+
+    def _quoted(self, at_ns: int, total_input: int) -> Quote:
+        rates: dict[str, Rate] = {}
+        for rate in sorted(self.rates, key=lambda rate: rate.rank, reverse=True):
+            if rate.holds(at_ns, total_input):
+                rates.setdefault(rate.meter, rate)
+        return Quote(self.currency, MappingProxyType(rates), self.digest)
 
     def to_json(self) -> dict[str, Any]:
         """The tariff as JSON values; prices are decimal strings."""
@@ -136,6 +154,14 @@ class Tariff:
             data["version"],
             tuple(_rate(row) for row in data["rates"]),
         )
+
+
+def _bounds(rates: tuple[Rate, ...]) -> tuple[tuple[int, ...], ...]:
+    """Where rows begin or end: instants, seconds of the day, and steps of total input."""
+    instants = {at for rate in rates for at in (rate.from_ns, rate.until_ns) if at is not None}
+    seconds = {at for rate in rates for at in rate.window or ()}
+    steps = {rate.above for rate in rates if rate.above is not None}
+    return tuple(sorted(instants)), tuple(sorted(seconds)), tuple(sorted(steps))
 
 
 def _given(value: PriceKey | Rate) -> dict[str, Any]:

@@ -1,0 +1,97 @@
+"""Rows of rates laid over each other, and the rate that a meter without one of its own is billed at.
+
+A row is trimmed to the time in which nothing better holds, so that a contract which begins in
+January leaves December at the price below it.
+"""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import replace
+
+from agentmeter.pricing.tariff import Rate
+
+_BILLED_AS = {
+    "cache_read": ("input",),
+    "cache_write": ("input",),
+    "cache_write_5m": ("cache_write", "input"),
+    "cache_write_1h": ("cache_write", "input"),
+    "input_audio": ("input",),
+    "input_image": ("input",),
+    "input_video": ("input",),
+    "cache_read_audio": ("cache_read", "input_audio", "input"),
+    "cache_read_image": ("cache_read", "input_image", "input"),
+    "reasoning": ("output",),
+    "output_audio": ("output",),
+    "output_image": ("output",),
+}
+"""The wholes that a meter is part of, the nearest first: genai-prices' decomposition of usage."""
+
+_DERIVED = "no rate of its own; billed as "
+
+_Span = tuple[int | None, int | None]
+
+
+def noted(rate: Rate, note: str) -> Rate:
+    """``rate`` with a further assumption."""
+    return replace(rate, assumed=note if rate.assumed is None else f"{rate.assumed}; {note}")
+
+
+def between(rate: Rate, from_ns: int | None, until_ns: int | None) -> Rate | None:
+    """``rate`` where it holds within ``[from_ns, until_ns)``; ``None`` where it never does."""
+    span = _within((rate.from_ns, rate.until_ns), from_ns, until_ns)
+    return None if span is None else replace(rate, from_ns=span[0], until_ns=span[1])
+
+
+def own(rates: Iterable[Rate]) -> tuple[Rate, ...]:
+    """The rows that ``with_derived`` did not add."""
+    return tuple(rate for rate in rates if not (rate.assumed or "").startswith(_DERIVED))
+
+
+def laid_over(upper: Iterable[Rate], lower: Iterable[Rate]) -> tuple[Rate, ...]:
+    """``upper``, and ``lower`` for the meters and times that no row of ``upper`` covers."""
+    above = tuple(upper)
+    filled = [
+        part
+        for rate in lower
+        for part in _outside(rate, [one for one in above if one.meter == rate.meter])
+    ]
+    return (*above, *filled)
+
+
+def with_derived(rates: Iterable[Rate]) -> tuple[Rate, ...]:
+    """The rows, and for each meter and time without one a row at the rate of its whole."""
+    stated = own(rates)
+    result = stated
+    for meter, wholes in _BILLED_AS.items():
+        mine = tuple(rate for rate in stated if rate.meter == meter)
+        for whole in wholes:
+            billed = (_as(meter, rate) for rate in stated if rate.meter == whole)
+            mine = laid_over(mine, billed)
+        result = laid_over(result, (rate for rate in mine if rate not in stated))
+    return result
+
+
+def _as(meter: str, whole: Rate) -> Rate:
+    note = _DERIVED + whole.meter
+    return replace(
+        whole, meter=meter, assumed=note if whole.assumed is None else f"{note}; {whole.assumed}"
+    )
+
+
+def _outside(rate: Rate, taken: Iterable[Rate]) -> Iterator[Rate]:
+    spans: list[_Span] = [(rate.from_ns, rate.until_ns)]
+    for one in taken:
+        spans = [part for span in spans for part in _minus(span, one.from_ns, one.until_ns)]
+    for start, end in spans:
+        yield replace(rate, from_ns=start, until_ns=end)
+
+
+def _minus(span: _Span, start: int | None, end: int | None) -> Iterator[_Span]:
+    before = None if start is None else _within(span, None, start)
+    after = None if end is None else _within(span, end, None)
+    yield from (part for part in (before, after) if part is not None)
+
+
+def _within(span: _Span, start: int | None, end: int | None) -> _Span | None:
+    first = max((at for at in (span[0], start) if at is not None), default=None)
+    last = min((at for at in (span[1], end) if at is not None), default=None)
+    return None if first is not None and last is not None and first >= last else (first, last)
