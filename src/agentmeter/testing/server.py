@@ -81,6 +81,8 @@ class ModelServer:
     def __init__(self, *replies: Reply, default: Reply | None = None) -> None:
         self._default = default or Reply()
         self._lock = threading.Lock()
+        self._idle = threading.Condition(self._lock)
+        self._answering = 0
         self._queues: list[tuple[Predicate | None, deque[Reply]]] = []
         self._ids = 0
         self._bill: list[Billed] = []
@@ -104,8 +106,9 @@ class ModelServer:
             self._queues.append((when, deque(replies)))
 
     def billed(self) -> Billed:
-        """The bill so far."""
-        with self._lock:
+        """The bill so far; waits, two seconds at most, for answers that are still going out."""
+        with self._idle:
+            self._idle.wait_for(lambda: self._answering == 0, timeout=2)
             parts = list(self._bill)
         names = ("calls", "input", "cached", "output", "reasoning", "failed")
         return Billed(*(sum(getattr(part, name) for part in parts) for name in names))
@@ -117,6 +120,7 @@ class ModelServer:
         with self._lock:
             reply = self._next(body)
             self._ids += 1
+            self._answering += 1
             self.requests.append(Received(path, body, headers, reply))
             return reply, f"{self._ids:08d}"
 
@@ -130,6 +134,12 @@ class ModelServer:
         """Put a call on the bill."""
         with self._lock:
             self._bill.append(part)
+
+    def answered(self) -> None:
+        """A request that was taken is over, however it ended."""
+        with self._idle:
+            self._answering -= 1
+            self._idle.notify_all()
 
     def start(self) -> Self:
         """Begin to serve."""
@@ -173,6 +183,14 @@ class _Handler(BaseHTTPRequestHandler):
         model_server = self.server.model_server
         headers = {name.lower(): value for name, value in self.headers.items()}
         reply, number = model_server.take(self.path, body, headers)
+        try:
+            self._answer(model_server, reply, number, body)
+        finally:
+            model_server.answered()
+
+    def _answer(
+        self, model_server: ModelServer, reply: Reply, number: str, body: Mapping[str, Any]
+    ) -> None:
         model_server.stopping.wait(reply.delay)
         wire = WIRES.get(self.path.rsplit("/v1", 1)[-1])
         if reply.disconnect or reply.status >= 400 or wire is None:

@@ -1,0 +1,231 @@
+"""The real openai client against the scripted server: metered equals billed."""
+
+import asyncio
+import gc
+from collections.abc import Iterator
+
+import openai
+import pytest
+
+import agentmeter as am
+from agentmeter.model import Record
+from agentmeter.runtime.counting import COUNTER
+from agentmeter.testing import Kept, ModelServer, Reply
+
+CHAT = {"model": "gpt-4o-mini", "messages": [{"role": "user", "content": "hello world"}]}
+FULL = Reply(text="a b c d e f", input=1200, cached=1000, output=60, reasoning=16)
+USED = {"cache_read": 1000, "input": 200, "output": 44, "reasoning": 16}
+
+
+@pytest.fixture
+def server() -> Iterator[ModelServer]:
+    with ModelServer(default=FULL) as server:
+        yield server
+
+
+@pytest.fixture
+def client(server: ModelServer) -> Iterator[openai.OpenAI]:
+    with openai.OpenAI(base_url=server.base_url, api_key="test") as client:
+        am.instrument("openai")
+        yield client
+        am.uninstrument()
+
+
+def last(meter: Kept) -> Record:
+    COUNTER.settle()
+    return meter.records[-1]
+
+
+def amended(meter: Kept) -> tuple[dict[str, int], dict[str, str]]:
+    """Usage and evidence of the last call, with the late counts in."""
+    report = meter.report().unattributed
+    assert report is not None
+    call = report.tree.children[-1].record.call
+    assert call is not None
+    return dict(call.usage), {meter: str(known) for meter, known in call.evidence.items()}
+
+
+PLAIN = {
+    "chat": lambda c: c.chat.completions.create(**CHAT),
+    "chat parse": lambda c: c.chat.completions.parse(**CHAT),
+    "chat stream": lambda c: list(c.chat.completions.create(**CHAT, stream=True)),
+    "chat raw": lambda c: c.chat.completions.with_raw_response.create(**CHAT).parse(),
+    "chat raw stream": lambda c: list(
+        c.chat.completions.with_raw_response.create(**CHAT, stream=True).parse()
+    ),
+    "responses": lambda c: c.responses.create(model="gpt-5", input="hi"),
+    "responses stream": lambda c: list(c.responses.create(model="gpt-5", input="hi", stream=True)),
+}
+
+
+@pytest.mark.parametrize("way", PLAIN)
+def test_every_way_of_calling_is_metered_whole(
+    way: str, meter: Kept, client: openai.OpenAI, server: ModelServer
+) -> None:
+    """Whatever the way, the four meters are the provider's own, and the bill agrees."""
+    PLAIN[way](client)
+    call = last(meter).call
+    assert call is not None
+    assert dict(call.usage) == USED
+    assert {str(known) for known in call.evidence.values()} == {"reported"}
+    billed = server.billed()
+    assert (billed.input, billed.output) == (call.usage.total_input, call.usage.total_output)
+
+
+def test_streaming_response_context_is_metered(meter: Kept, client: openai.OpenAI) -> None:
+    """``with_streaming_response`` is metered when its body is read."""
+    with client.chat.completions.with_streaming_response.create(**CHAT) as response:
+        response.parse()
+    call = last(meter).call
+    assert call is not None
+    assert dict(call.usage) == USED
+
+
+@pytest.mark.parametrize("asked", [True, False])
+def test_the_usage_chunk_is_seen_only_by_who_asked(
+    asked: bool, meter: Kept, client: openai.OpenAI, server: ModelServer
+) -> None:
+    """The server is always asked for usage; the extra chunk is hidden from who did not ask."""
+    options = {"stream_options": {"include_usage": True}} if asked else {}
+    chunks = list(client.chat.completions.create(**CHAT, stream=True, **options))
+    assert [chunk for chunk in chunks if not chunk.choices] == chunks[-1:] * asked
+    assert server.requests[0].body["stream_options"] == {"include_usage": True}
+
+
+def test_hidden_retries_are_attempts(meter: Kept, client: openai.OpenAI, server: ModelServer) -> None:
+    """Two refused tries and a lost connection are attempts of one call, each with its status."""
+    server.script(Reply(status=500), Reply(disconnect=True), FULL)
+    client.chat.completions.create(**CHAT)
+    call = last(meter).call
+    assert call is not None
+    assert [one.http_status for one in call.attempts] == [500, None, 200]
+    assert [one.failed for one in call.attempts] == [True, True, False]
+    assert len(meter.records) == 1
+
+
+def test_a_refused_call_used_nothing_and_raises_as_before(
+    meter: Kept, client: openai.OpenAI, server: ModelServer
+) -> None:
+    """An HTTP 400 reaches the caller, and is a known zero."""
+    server.script(Reply(status=400))
+    with pytest.raises(openai.BadRequestError):
+        client.chat.completions.create(**CHAT)
+    record = last(meter)
+    assert (record.status, record.error_type) == ("error", "BadRequestError")
+    assert record.call is not None
+    assert [one.http_status for one in record.call.attempts] == [400]
+
+
+def close(client: openai.OpenAI) -> None:
+    stream = client.chat.completions.create(**CHAT, stream=True)
+    next(iter(stream))
+    stream.close()
+
+
+def drop(client: openai.OpenAI) -> None:
+    for _ in client.chat.completions.create(**CHAT, stream=True):
+        break
+
+
+def raise_inside(client: openai.OpenAI) -> None:
+    with pytest.raises(ZeroDivisionError), client.chat.completions.create(
+        **CHAT, stream=True
+    ) as stream:
+        for _ in stream:
+            raise ZeroDivisionError
+
+
+def helper(client: openai.OpenAI) -> None:
+    with client.chat.completions.stream(**CHAT) as stream:
+        next(iter(stream))
+
+
+@pytest.mark.parametrize(
+    ("cut", "status", "waste"),
+    [(close, "closed", False), (drop, "closed", False), (raise_inside, "error", True), (helper, "closed", False)],
+)
+def test_a_stream_cut_by_its_reader_keeps_what_arrived(
+    cut, status: str, waste: bool, meter: Kept, client: openai.OpenAI
+) -> None:
+    """One word had arrived: one output token at least; the input is estimated, never zero."""
+    cut(client)
+    assert last(meter).status == status
+    usage, evidence = amended(meter)
+    assert usage == {"input": 9, "output": 1}
+    assert evidence == {"input": "estimated", "output": "estimated, at_least"} or status != "ok"
+    report = meter.report().unattributed
+    assert report is not None
+    assert bool(report.waste) is waste
+
+
+@pytest.mark.parametrize("kind", ["clean", "reset"])
+def test_a_stream_cut_by_the_server_is_waste(
+    kind, meter: Kept, client: openai.OpenAI, server: ModelServer
+) -> None:
+    """Two words of four had arrived when the server ended the stream."""
+    server.script(Reply(text="alpha beta gamma delta", cut_after=2, cut=kind))
+    try:
+        list(client.chat.completions.create(**CHAT, stream=True))
+    except openai.APIConnectionError:
+        assert kind == "reset"
+    assert last(meter).status == "cut"
+    usage, _ = amended(meter)
+    assert usage == {"input": 9, "output": 2}
+    assert server.billed().output == 2
+
+
+async def test_an_async_stream_that_is_cancelled(meter: Kept, server: ModelServer) -> None:
+    """Cancellation reaches the task, and what had arrived is kept."""
+    am.instrument("openai")
+    server.script(Reply(text="alpha beta gamma delta", chunk_delay=0.2))
+    async with openai.AsyncOpenAI(base_url=server.base_url, api_key="test") as client:
+
+        async def read() -> None:
+            async for _ in await client.chat.completions.create(**CHAT, stream=True):
+                pass
+
+        task = asyncio.create_task(read())
+        await asyncio.sleep(0.5)
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+    am.uninstrument()
+    assert last(meter).status == "cancelled"
+    usage, evidence = amended(meter)
+    assert usage["input"] == 9
+    assert usage["output"] >= 1
+    assert evidence["output"] == "estimated, at_least"
+
+
+async def test_a_dropped_async_stream_is_seen(meter: Kept, server: ModelServer) -> None:
+    """An async stream that nobody holds any more is closed by the collector, not lost."""
+    am.instrument("openai")
+    async with openai.AsyncOpenAI(base_url=server.base_url, api_key="test") as client:
+        async for _ in await client.chat.completions.create(**CHAT, stream=True):
+            break
+        gc.collect()
+        await asyncio.sleep(0.05)
+    am.uninstrument()
+    assert last(meter).status == "closed"
+
+
+def test_uninstrument_puts_everything_back() -> None:
+    """The patched methods are the very objects they were."""
+    from openai import _base_client as base
+
+    owners = (base.BaseClient, base.SyncAPIClient, base.AsyncAPIClient)
+    before = [dict(vars(owner)) for owner in owners]
+    am.instrument("openai")
+    am.instrument("openai")
+    assert base.SyncAPIClient.request is not before[1]["request"]
+    am.uninstrument()
+    assert [dict(vars(owner)) for owner in owners] == before
+
+
+def test_embeddings_are_metered(meter: Kept, client: openai.OpenAI, server: ModelServer) -> None:
+    """Embeddings are leaves with input only, priced at the embedding model's rate."""
+    server.script(Reply(input=1000))
+    client.embeddings.create(model="text-embedding-3-small", input=["a", "b"])
+    report = meter.report().to_json()["unattributed"]
+    assert report["usage"] == {"input": 1000}
+    assert report["cost"]["amount"] == "0.00002"
