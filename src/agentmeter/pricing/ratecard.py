@@ -6,7 +6,7 @@ currency = "USD"
 provider = "openai"          # optional; any provider where left out
 model = "gpt-5*"             # a glob; the most specific pattern that matches wins
 tier = "flex"                # optional
-per = 1_000_000              # how many units a price is for; a power of ten
+per = 1_000_000              # units that a price is for, a power of ten; 1 for what is not tokens
 from = 2026-01-01            # optional; a date or date-time, UTC where no zone is given
 until = 2027-01-01           # optional, exclusive
 above = 200_000              # optional: total input strictly above
@@ -18,7 +18,7 @@ source = "contract 2026-04"  # optional
 import difflib
 import re
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from decimal import Decimal
@@ -26,12 +26,16 @@ from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any, NoReturn, Self
 
-from agentmeter.exceptions import MoneyError, RateCardError
-from agentmeter.model.meters import METERS
-from agentmeter.model.money import exact
+from agentmeter.exceptions import MoneyError, RateCardError, UsageError
+from agentmeter.model.meters import METERS, meter
+from agentmeter.model.money import CONTEXT, exact
+from agentmeter.pricing.providers import canonical, standard
+from agentmeter.pricing.rows import between, laid_over, with_derived
 from agentmeter.pricing.tariff import PriceKey, Rate, Tariff, Unpriced
 
+_TOP = ("currency", "rate")
 _CONDITIONS = ("provider", "model", "tier", "per", "from", "until", "above", "source")
+_PRICED = tuple(name for name, known in METERS.items() if not known.unsplit)
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,8 +70,11 @@ class RateCard:
         try:
             data = tomllib.loads(text)
         except tomllib.TOMLDecodeError as error:
-            raise RateCardError(f"{name}: not TOML: {error}") from error
-        return cls(name, _currency(data, name), _Reader(name, text).rows(data))
+            at = re.search(r"line (\d+)", str(error))
+            line = int(at[1]) if at else len(text.splitlines())
+            raise RateCardError(f"{name}, line {line}: not TOML: {error}") from error
+        reader = _Reader(name, text)
+        return cls(name, reader.currency(data), reader.rows(data))
 
     def tariff(self, key: PriceKey) -> Tariff | Unpriced:
         """The rates whose pattern matches the key's model most closely, meter by meter.
@@ -77,43 +84,31 @@ class RateCard:
         rows = [row for row in self._rows if _matches(row, key)]
         if not rows:
             return Unpriced(f"{self._name} has no rate for {key.model!r}")
+        patterns: dict[tuple[str | None, str], tuple[Rate, ...]] = {}
+        for row in rows:
+            pattern = (row.provider, row.model)
+            patterns[pattern] = patterns.get(pattern, ()) + row.rates
         rates: tuple[Rate, ...] = ()
-        for place in sorted({_place(row) for row in rows}, reverse=True):
-            here = (rate for row in rows if _place(row) == place for rate in row.rates)
-            rates = laid_over(rates, here)
+        for pattern in sorted(patterns, key=_closeness, reverse=True):
+            rates = laid_over(rates, patterns[pattern])
         return Tariff(key, self._currency, self._name, with_derived(rates))
 
 
 def _matches(row: _Row, key: PriceKey) -> bool:
-    tier = None if standard(key.tier) else key.tier
+    tier = None if key.tier is None or standard(key.tier) else key.tier.lower()
     return (
         key.model is not None
-        and key.speed is None
+        and standard(key.speed)
         and fnmatchcase(key.model.lower(), row.model)
         and row.provider in (None, canonical(key.provider))
         and row.tier == ("batch" if key.batch else tier)
     )
 
 
-def _place(row: _Row) -> tuple[bool, int, bool, str, int]:
-    """How close a row's pattern is: an exact name, then the longest text, then its provider.
-
-    The line of the pattern's first table sets two different patterns apart.
-    """
-    exact_name = not any(mark in row.model for mark in "*?[")
-    return (exact_name, len(row.model), row.provider is not None, row.model, 0)
-
-
-def _currency(data: Mapping[str, Any], name: str) -> str:
-    currency = data.get("currency", "USD")
-    if not isinstance(currency, str) or not re.fullmatch("[A-Z]{3}", currency):
-        raise RateCardError(f"{name}: currency: {currency!r} is not a code such as 'USD'")
-    for field in data:
-        if field not in ("currency", "rate"):
-            raise RateCardError(
-                f"{name}: unknown field {field!r}; a card has currency and [[rate]]"
-            )
-    return currency
+def _closeness(pattern: tuple[str | None, str]) -> tuple[bool, int, bool]:
+    provider, model = pattern
+    exact_name = not any(mark in model for mark in "*?[")
+    return (exact_name, len(model), provider is not None)
 
 
 class _Reader:
@@ -128,45 +123,77 @@ class _Reader:
             if re.match(r"\s*\[\[\s*rate\s*\]\]", line)
         ]
 
+    def currency(self, data: Mapping[str, Any]) -> str:
+        for field in data:
+            if field not in _TOP:
+                self._fail(0, field, f"unknown field{_nearest(field, _TOP)}")
+        currency = data.get("currency", "USD")
+        if not isinstance(currency, str) or not re.fullmatch("[A-Z]{3}", currency):
+            self._fail(0, "currency", f"expected a code such as 'USD', got {currency!r}")
+        return currency
+
     def rows(self, data: Mapping[str, Any]) -> tuple[_Row, ...]:
         tables = data.get("rate", [])
-        if not isinstance(tables, list):
-            raise RateCardError(f"{self._name}: write [[rate]] with two brackets")
+        if not isinstance(tables, list) or not all(isinstance(one, dict) for one in tables):
+            self._fail(0, "rate", "write [[rate]] with two brackets above each table")
         rows = tuple(self._row(index, table) for index, table in enumerate(tables))
         self._refuse_overlaps(rows)
         return rows
 
     def _row(self, index: int, table: Mapping[str, Any]) -> _Row:
         line = self._starts[index] if index < len(self._starts) else 1
-        for field in table:
-            self._known(field, line)
-        model = table.get("model")
-        if not isinstance(model, str):
-            self._fail(line, "model", "a text such as 'gpt-5*' is needed")
-        shared = {
-            "source": str(table.get("source", self._name)),
-            "from_ns": self._instant(table, "from", line),
-            "until_ns": self._instant(table, "until", line),
-            "above": self._whole(table, "above", line),
-        }
-        scale = self._scale(table, line)
+        for field, value in table.items():
+            self._check_name(field, value, line)
+        model = self._text(table, "model", line)
+        if model is None:
+            self._fail(line, "model", "missing; write a name or a pattern such as 'gpt-5*'")
+        tier = self._text(table, "tier", line)
+        return _Row(
+            canonical(self._text(table, "provider", line)),
+            model.lower(),
+            None if tier is None or standard(tier) else tier.lower(),
+            line,
+            self._rates(table, line),
+        )
+
+    def _rates(self, table: Mapping[str, Any], line: int) -> tuple[Rate, ...]:
+        from_ns, until_ns = self._instant(table, "from", line), self._instant(table, "until", line)
+        if from_ns is not None and until_ns is not None and from_ns >= until_ns:
+            self._fail(line, "until", "must be later than 'from'; it is the first moment after")
+        above = self._whole(table, "above", line)
+        source = self._text(table, "source", line) or self._name
         rates = tuple(
-            Rate(meter=field, price=self._price(field, value, line).scaleb(-scale), **shared)
+            Rate(
+                meter=field,
+                price=CONTEXT.scaleb(
+                    self._price(field, value, line), -self._scale(table, field, line)
+                ),
+                source=source,
+                from_ns=from_ns,
+                until_ns=until_ns,
+                above=above,
+            )
             for field, value in table.items()
             if field not in _CONDITIONS
         )
         if not rates:
-            self._fail(line, "rate", "the table has no price, such as input = '1.25'")
-        return _Row(
-            self._text(table, "provider", line), model, self._text(table, "tier", line), line, rates
-        )
+            self._fail(line, "rate", "the table has no price; add one such as input = '1.25'")
+        return rates
 
-    def _known(self, field: str, line: int) -> None:
-        if field in _CONDITIONS or field in METERS or "." in field:
+    def _check_name(self, field: str, value: object, line: int) -> None:
+        if field in _CONDITIONS or field in _PRICED:
             return
-        near = difflib.get_close_matches(field, [*METERS, *_CONDITIONS], n=1)
-        hint = f"; did you mean {near[0]!r}?" if near else ""
-        self._fail(line, field, f"unknown field{hint}")
+        if isinstance(value, dict):
+            self._fail(line, field, "unknown table; quote a meter of your own: 'acme.page' = '1'")
+        try:
+            meter(field)
+        except UsageError:
+            self._fail(line, field, f"unknown field{_nearest(field, [*_PRICED, *_CONDITIONS])}")
+        if field in METERS:
+            whole = field.removesuffix("_unsplit")
+            self._fail(
+                line, field, f"is not priced by itself; price {whole!r}, which it is billed as"
+            )
 
     def _text(self, table: Mapping[str, Any], field: str, line: int) -> str | None:
         value = table.get(field)
@@ -193,8 +220,8 @@ class _Reader:
         since = at - datetime(1970, 1, 1, tzinfo=UTC)
         return (since.days * 86_400 + since.seconds) * 1_000_000_000 + since.microseconds * 1000
 
-    def _scale(self, table: Mapping[str, Any], line: int) -> int:
-        per = table.get("per", 1_000_000)
+    def _scale(self, table: Mapping[str, Any], field: str, line: int) -> int:
+        per = table.get("per", 1_000_000 if meter(field).unit == "token" else 1)
         if isinstance(per, bool) or not isinstance(per, int) or not re.fullmatch("10*", str(per)):
             self._fail(line, "per", f"expected a power of ten such as 1_000_000, got {per!r}")
         return len(str(per)) - 1
@@ -213,32 +240,32 @@ class _Reader:
         return amount
 
     def _refuse_overlaps(self, rows: tuple[_Row, ...]) -> None:
-        seen: dict[tuple[object, ...], list[tuple[_Row, Rate]]] = {}
+        seen: dict[tuple[object, ...], list[tuple[int, Rate]]] = {}
         for row in rows:
             for rate in row.rates:
-                key = (row.provider, row.model, row.tier, rate.meter, rate.above)
-                for other, known in seen.setdefault(key, []):
-                    if _overlap(rate, known):
+                place = (row.provider, row.model, row.tier, rate.meter, rate.above)
+                for line, earlier in seen.setdefault(place, []):
+                    if between(rate, earlier.from_ns, earlier.until_ns) is not None:
+                        problem = f"overlaps the validity of line {self._line_of(line, rate.meter)}"
                         self._fail(
-                            row.line,
-                            rate.meter,
-                            f"overlaps in time with the rate of line {other.line} for the same model",
+                            row.line, rate.meter, f"{problem}; end one where the other begins"
                         )
-                seen[key].append((row, rate))
+                seen[place].append((row.line, rate))
 
     def _fail(self, line: int, field: str, problem: str) -> NoReturn:
-        at = line
-        for number in range(line, len(self._lines)):
-            text = self._lines[number].strip()
-            if text.startswith("[["):
-                break
-            if re.match(rf"[\"']?{re.escape(field)}[\"']?\s*=", text):
-                at = number + 1
-                break
+        at = self._line_of(line, field)
         raise RateCardError(f"{self._name}, line {at}: {field}: {problem}")
 
+    def _line_of(self, table: int, field: str) -> int:
+        """The line of a field in the table that begins at line ``table``, else that line."""
+        for number, text in enumerate(self._lines[table:], table + 1):
+            if text.strip().startswith("[["):
+                break
+            if re.match(rf"\s*[\"']?{re.escape(field)}[\"']?\s*[=.]", text):
+                return number
+        return max(table, 1)
 
-def _overlap(one: Rate, other: Rate) -> bool:
-    starts = max(one.from_ns or 0, other.from_ns or 0)
-    ends = [end for end in (one.until_ns, other.until_ns) if end is not None]
-    return not ends or starts < min(ends)
+
+def _nearest(field: str, names: Iterable[str]) -> str:
+    near = difflib.get_close_matches(field, list(names), n=1)
+    return f" {field!r}; did you mean {near[0]!r}?" if near else f" {field!r}; remove it"

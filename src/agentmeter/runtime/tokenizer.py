@@ -7,8 +7,9 @@ and none keeps the text it was given.
 
 import json
 import os
+import re
 import threading
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import ROUND_CEILING, Decimal
 from typing import TYPE_CHECKING, Any
@@ -54,7 +55,8 @@ _UNKNOWN = "no tokenizer known for this model; o200k_base used"
 _CLAUDE_OLD = (
     _O200K,
     Decimal("1.25"),
-    "estimate: o200k_base x 1.25, as ctok 1.3.0 counted 10 KB of Python for Claude 3 (2789 to 2229)",
+    "estimate: o200k_base x 1.25, as ctok 1.3.0 counted 10 KB of Python for Claude 3 "
+    "(2789 to 2229)",
 )
 _CLAUDE_NEW = (
     _O200K,
@@ -63,10 +65,14 @@ _CLAUDE_NEW = (
     "(3645 and 3640 to 2229)",
 )
 _CLAUDE_LINES = ("claude-", "claude-opus-", "claude-sonnet-", "claude-haiku-")
-_O200K_MODELS = "gpt-4o gpt-4.1 gpt-4.5 gpt-5 gpt-oss chatgpt-4o o1 o3 o4".split()
-# Not every "text-embedding-": text-embedding-004 is Google's, text-embedding-v3 Alibaba's.
+_O200K_MODELS = (
+    *("gpt-4o", "gpt-4.1", "gpt-4.5", "gpt-5", "gpt-oss"),
+    *("chatgpt-4o", "o1", "o3", "o4"),
+)
 _CL100K_MODELS = (
-    "gpt-4 gpt-3.5 gpt-35 text-embedding-ada-002 text-embedding-3 davinci-002 babbage-002".split()
+    *("gpt-4", "gpt-3.5", "gpt-35", "davinci-002", "babbage-002"),
+    # Not every "text-embedding-": text-embedding-004 is Google's, text-embedding-v3 Alibaba's.
+    *("text-embedding-ada-002", "text-embedding-3"),
 )
 
 # Prefix of a model's name to (encoding, factor, source); the longest that fits holds.
@@ -93,10 +99,12 @@ _PRIMING = 3
 _PER_TOOL_LIST = 9
 _PER_IMAGE = 85  # the base charge; the tiles of a detailed image are not known without its size
 
-_TEXT_PARTS = frozenset({"text", "input_text", "output_text"})
-_IMAGE_PARTS = frozenset({"image_url", "input_image", "image", "computer_screenshot"})
+_LONGEST_RUN = 50_000  # characters of white space
+
+_TEXT_PARTS = ("text", "input_text", "output_text")
+_IMAGE_PARTS = ("image_url", "input_image", "image", "computer_screenshot")
 # Their text is sealed or not in the request, so nothing of it can be counted.
-_OPAQUE_ITEMS = frozenset({"reasoning", "item_reference", "compaction"})
+_OPAQUE_ITEMS = ("reasoning", "item_reference", "compaction")
 
 
 @dataclass(frozen=True, slots=True)
@@ -246,7 +254,7 @@ class _Tally:
         if isinstance(content, str):
             self._texts.append(content)
             return
-        if content is not None and not isinstance(content, Mapping | Iterable):
+        if content is not None and not isinstance(content, Iterable):
             self._texts.append(_text(content))
         for part in _items(content):
             self._part(_plain(part))
@@ -281,9 +289,24 @@ def _counted(texts: Sequence[str], fixed: int, model: str, remark: str) -> Token
     raw = 0
     if any(texts):
         encode = _ENCODINGS.get(encoding).encode_ordinary
-        raw = sum(len(encode(text)) for text in texts)
+        raw = sum(len(encode(piece)) for text in texts for piece in _pieces(text))
     tokens = int((raw * factor).to_integral_value(ROUND_CEILING))
     return TokenCount(tokens + fixed, encoding, factor, source + remark)
+
+
+def _pieces(text: str) -> Iterator[str]:
+    """``text``, cut inside runs of white space that are too long for tiktoken.
+
+    Its matcher overflows its stack on about a million blanks and raises a BaseException. A cut
+    adds a token or two.
+    """
+    start = 0
+    if len(text) > _LONGEST_RUN:
+        for run in re.finditer(r"\s+", text):
+            for end in range(run.start() + _LONGEST_RUN, run.end(), _LONGEST_RUN):
+                yield text[start:end]
+                start = end
+    yield text[start:]
 
 
 def _items(value: Any) -> list[Any]:
@@ -296,10 +319,13 @@ def _items(value: Any) -> list[Any]:
 
 
 def _plain(value: Any) -> Any:
-    """An SDK's model as a mapping; anything else as it is."""
-    if hasattr(value, "model_dump"):
+    """An SDK's model as a mapping; anything else, and a model that cannot be dumped, as it is."""
+    if not hasattr(value, "model_dump"):
+        return value
+    try:
         return value.model_dump(mode="json", exclude_none=True, warnings=False)
-    return value
+    except (TypeError, ValueError):
+        return value
 
 
 def _text(value: Any) -> str:

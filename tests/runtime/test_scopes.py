@@ -1,0 +1,287 @@
+"""Scopes on the four function shapes: who pays, how they end, and that nothing leaks."""
+
+import asyncio
+import gc
+import inspect
+import threading
+from collections.abc import AsyncIterator, Iterator
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+import agentmeter as am
+from agentmeter.testing import Kept, metered
+
+
+def use(tokens: int) -> None:
+    with am.call(provider="openai", model="gpt-5") as call:
+        call.record(am.Usage(input=tokens))
+
+
+@am.request(user=lambda user: user)
+def function(user: str, tokens: int, fail: bool = False) -> str:
+    use(tokens)
+    if fail:
+        raise ValueError(user)
+    return user
+
+
+@am.request(user=lambda user: user)
+async def coroutine(user: str, tokens: int, fail: bool = False) -> str:
+    await asyncio.sleep(0)
+    use(tokens)
+    if fail:
+        raise ValueError(user)
+    return user
+
+
+@am.request(user=lambda user: user)
+def generator(user: str, tokens: int, fail: bool = False) -> Iterator[int]:
+    for index in range(3):
+        use(tokens)
+        yield index
+    if fail:
+        raise ValueError(user)
+
+
+@am.request(user=lambda user: user)
+async def async_generator(user: str, tokens: int, fail: bool = False) -> AsyncIterator[int]:
+    for index in range(3):
+        use(tokens)
+        await asyncio.sleep(0)
+        yield index
+    if fail:
+        raise ValueError(user)
+
+
+def by_user(meter: Kept) -> dict[str | None, int]:
+    return {one.view.owner.user: one.usage.total_tokens for one in meter.report().requests}
+
+
+def statuses(meter: Kept) -> list[str]:
+    return [record.status.value for record in meter.records if record.kind == "request"]
+
+
+def test_decorated_functions_keep_their_kind() -> None:
+    """inspect sees what it saw before, so that frameworks treat them alike."""
+    assert inspect.iscoroutinefunction(coroutine)
+    assert inspect.isgeneratorfunction(generator)
+    assert inspect.isasyncgenfunction(async_generator)
+    assert str(inspect.signature(function)) == "(user: str, tokens: int, fail: bool = False) -> str"
+
+
+async def test_every_shape_returns_and_is_billed(meter: Kept) -> None:
+    """A return of each of the four shapes closes its request as ok, with its own tokens."""
+    assert function("f", 1) == "f"
+    assert await coroutine("c", 2) == "c"
+    assert list(generator("g", 3)) == [0, 1, 2]
+    assert [item async for item in async_generator("a", 4)] == [0, 1, 2]
+    assert by_user(meter) == {"f": 1, "c": 2, "g": 9, "a": 12}
+    assert statuses(meter) == ["ok"] * 4
+
+
+async def test_every_shape_raises_unchanged(meter: Kept) -> None:
+    """The application's error passes through each shape and closes its request as error."""
+    with pytest.raises(ValueError, match="f"):
+        function("f", 1, fail=True)
+    with pytest.raises(ValueError, match="c"):
+        await coroutine("c", 1, fail=True)
+    with pytest.raises(ValueError, match="g"):
+        list(generator("g", 1, fail=True))
+    with pytest.raises(ValueError, match="a"):
+        [item async for item in async_generator("a", 1, fail=True)]
+    assert statuses(meter) == ["error"] * 4
+    assert by_user(meter) == {"f": 1, "c": 1, "g": 3, "a": 3}
+
+
+async def test_early_close_and_abandonment(meter: Kept) -> None:
+    """Closed and dropped generators close their request as closed, with what they used."""
+    closed = generator("closed", 1)
+    next(closed)
+    closed.close()
+    for _ in generator("dropped", 1):
+        break
+    stream = async_generator("aclosed", 1)
+    await anext(stream)
+    await asyncio.create_task(stream.aclose())
+    dropped = async_generator("adropped", 1)
+    await anext(dropped)
+    del dropped
+    gc.collect()
+    await asyncio.sleep(0.01)
+    assert by_user(meter) == {"closed": 1, "dropped": 1, "aclosed": 1, "adropped": 1}
+    assert statuses(meter) == ["closed"] * 4
+
+
+async def test_cancellation_passes_through(meter: Kept) -> None:
+    """A cancelled coroutine closes its request as cancelled."""
+
+    @am.request(user="x")
+    async def forever() -> None:
+        use(1)
+        await asyncio.sleep(60)
+
+    task = asyncio.create_task(forever())
+    await asyncio.sleep(0.01)
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    assert statuses(meter) == ["cancelled"]
+
+
+@given(st.lists(st.sampled_from("ab"), max_size=12))
+def test_interleaved_generators_keep_their_own_requests(order: list[str]) -> None:
+    """Whatever the order of steps, each generator's tokens are its own and nothing leaks."""
+    with metered() as meter:
+        generators = {"a": generator("a", 1), "b": generator("b", 100)}
+        taken = {"a": 0, "b": 0}
+        for name in order:
+            taken[name] += next(generators[name], None) is not None
+            assert am.current() is None
+        for one in generators.values():
+            one.close()
+        tokens = {"a": 1, "b": 100}
+        expected = {name: count * tokens[name] for name, count in taken.items() if count}
+        assert by_user(meter) == expected
+
+
+def test_send_throw_and_return_values_pass_through(meter: Kept) -> None:
+    """A decorated generator answers send and throw, and returns, as the bare one does."""
+
+    @am.step
+    def echo() -> Iterator[object]:
+        got: object = None
+        while got != "stop":
+            try:
+                got = yield got
+            except KeyError as error:
+                got = error.args[0]
+        return "returned"
+
+    one = echo()
+    assert next(one) is None
+    assert one.send(1) == 1
+    assert one.throw(KeyError("k")) == "k"
+    with pytest.raises(StopIteration) as stop:
+        one.send("stop")
+    assert stop.value.value == "returned"
+
+
+def test_threads_with_the_helper_land_on_their_request(meter: Kept) -> None:
+    """Work in a ContextExecutor and in a carried thread lands on the submitting request."""
+    with am.request(user="a"), am.ContextExecutor(ThreadPoolExecutor(4)) as pool:
+        list(pool.map(use, [1] * 20))
+        thread = threading.Thread(target=am.carried(use), args=(5,))
+        thread.start()
+        thread.join()
+    assert by_user(meter) == {"a": 25}
+
+
+def test_otel_threading_instrumentation_carries_the_request(meter: Kept) -> None:
+    """The request lives in the OpenTelemetry context, so its threading instrumentation carries it."""
+    from opentelemetry.instrumentation.threading import ThreadingInstrumentor
+
+    ThreadingInstrumentor().instrument()
+    try:
+        with am.request(user="a"), ThreadPoolExecutor(2) as pool:
+            list(pool.map(use, [1] * 5))
+    finally:
+        ThreadingInstrumentor().uninstrument()
+    assert by_user(meter) == {"a": 5}
+
+
+async def test_tasks_and_to_thread(meter: Kept) -> None:
+    """gather and to_thread keep every task on its own request."""
+
+    async def one(user: str, tokens: int) -> None:
+        with am.request(user=user):
+            await asyncio.to_thread(use, tokens)
+            await asyncio.gather(*(asyncio.to_thread(use, 1) for _ in range(3)))
+
+    await asyncio.gather(*(one(f"u{n}", n) for n in range(1, 20)))
+    assert by_user(meter) == {f"u{n}": n + 3 for n in range(1, 20)}
+
+
+def test_a_nested_request_joins_and_fills_blanks(meter: Kept) -> None:
+    """An inner request is a scope of the outer one; only blank owner fields are filled."""
+    with am.request(user="outer"), am.request(user="inner", tenant="acme"):
+        use(1)
+    (only,) = meter.report().requests
+    assert (only.view.owner.user, only.view.owner.tenant) == ("outer", "acme")
+
+
+def test_a_new_request_inside_is_billed_by_itself(meter: Kept) -> None:
+    """``new=True`` is not included in the request it was started from, and names it."""
+    with am.request(user="outer") as outer, am.request(user="inner", new=True):
+        use(7)
+    inner = next(one for one in meter.report().requests if one.view.owner.user == "inner")
+    assert by_user(meter) == {"outer": 0, "inner": 7}
+    assert inner.tree.record.parent_request_id == outer.id
+
+
+def test_an_activation_cannot_be_entered_twice(meter: Kept) -> None:
+    """Entering one activation twice is an error that says what to do."""
+    scope = am.step("once")
+    with scope:
+        pass
+    with pytest.raises(am.ScopeError, match="open a new one"), scope:
+        pass
+
+
+def test_a_request_resumed_after_it_ended(meter: Kept) -> None:
+    """Headers carry a request to where it is continued, also after its end."""
+    with am.request(user="a") as request:
+        headers = am.inject({})
+        use(1)
+    with am.resume(headers):
+        use(10)
+    assert by_user(meter) == {"a": 11}
+    assert [one.request_id for one in meter.report().requests] == [request.id]
+
+
+def test_an_owner_callable_that_fails_is_counted_and_the_call_goes_on() -> None:
+    """A broken owner callable costs its field, never the call."""
+    from agentmeter.runtime.faults import FAULTS
+
+    with metered() as meter:
+
+        @am.request(user=lambda nobody: nobody.id, tenant="acme")
+        def ask(question: str) -> str:
+            return question
+
+        assert ask("q") == "q"
+        assert by_user(meter) == {None: 0}
+        assert FAULTS.counts() == {"owner field 'user': TypeError": 1}
+
+
+def test_a_call_that_contains_calls_adds_only_what_exceeds_them(meter: Kept) -> None:
+    """A call that reports 100 around calls of 60 adds 40."""
+    with am.request(user="a"), am.call(model="gpt-5", provider="openai") as outer:
+        use(60)
+        outer.record(am.Usage(input=100))
+    assert by_user(meter) == {"a": 100}
+
+
+def test_money_is_never_a_float(meter: Kept) -> None:
+    """A float is refused with the way to write it."""
+    with pytest.raises(TypeError, match="not float"):
+        am.charge("x", usd=0.1)  # type: ignore[arg-type]
+
+
+def test_a_hundred_thousand_calls_are_folded_in_bounded_memory(meter: Kept) -> None:
+    """The ledger keeps a bounded number of entries, and exact totals."""
+    from agentmeter.runtime.state import STATE
+
+    before, STATE.max_entries = STATE.max_entries, 100
+    try:
+        with am.request(user="a") as request:
+            for _ in range(1000):
+                use(2)
+        assert request.ledger is not None
+        assert len(request.ledger._entries) <= 101
+        assert request.usage == am.Usage(input=2000)
+        assert str(request.cost) == "0.0025 USD"
+    finally:
+        STATE.max_entries = before
