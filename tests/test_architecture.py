@@ -49,9 +49,9 @@ def test_imports_point_down(file: Path) -> None:
     for module in imports(file):
         if module.startswith("agentmeter.") and floor_of(module) in FLOORS:
             other = floor_of(module)
-            assert other == own or FLOORS[other] < FLOORS[own] or (own, other) == ("cli", "testing"), (
-                f"{own} imports {module}"
-            )
+            assert (
+                other == own or FLOORS[other] < FLOORS[own] or (own, other) == ("cli", "testing")
+            ), f"{own} imports {module}"
 
 
 @pytest.mark.parametrize("package", CORE)

@@ -65,8 +65,9 @@ def _pricer(pricer: Pricer | None, card: str | Path | None) -> Pricer:
 
 
 def _journal(folder: str | Path) -> Any:
-    from agentmeter.store.journal import Journal
+    from agentmeter.store.journal import Journal, flush_on_sigterm
 
+    flush_on_sigterm(lambda: STATE.sink.flush() if STATE.sink is not None else None)
     return Journal(folder, FAULTS.count)
 
 

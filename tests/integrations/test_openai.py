@@ -92,7 +92,9 @@ def test_the_usage_chunk_is_seen_only_by_who_asked(
     assert server.requests[0].body["stream_options"] == {"include_usage": True}
 
 
-def test_hidden_retries_are_attempts(meter: Kept, client: openai.OpenAI, server: ModelServer) -> None:
+def test_hidden_retries_are_attempts(
+    meter: Kept, client: openai.OpenAI, server: ModelServer
+) -> None:
     """Two refused tries and a lost connection are attempts of one call, each with its status."""
     server.script(Reply(status=500), Reply(disconnect=True), FULL)
     client.chat.completions.create(**CHAT)
@@ -128,9 +130,10 @@ def drop(client: openai.OpenAI) -> None:
 
 
 def raise_inside(client: openai.OpenAI) -> None:
-    with pytest.raises(ZeroDivisionError), client.chat.completions.create(
-        **CHAT, stream=True
-    ) as stream:
+    with (
+        pytest.raises(ZeroDivisionError),
+        client.chat.completions.create(**CHAT, stream=True) as stream,
+    ):
         for _ in stream:
             raise ZeroDivisionError
 
@@ -142,7 +145,12 @@ def helper(client: openai.OpenAI) -> None:
 
 @pytest.mark.parametrize(
     ("cut", "status", "waste"),
-    [(close, "closed", False), (drop, "closed", False), (raise_inside, "error", True), (helper, "closed", False)],
+    [
+        (close, "closed", False),
+        (drop, "closed", False),
+        (raise_inside, "error", True),
+        (helper, "closed", False),
+    ],
 )
 def test_a_stream_cut_by_its_reader_keeps_what_arrived(
     cut, status: str, waste: bool, meter: Kept, client: openai.OpenAI

@@ -14,7 +14,7 @@ from datetime import UTC, datetime, time
 from decimal import Decimal
 from typing import Any
 
-from agentmeter.model.money import CONTEXT, plain, times
+from agentmeter.model.money import CONTEXT, plain
 from agentmeter.pricing.providers import canonical, standard
 from agentmeter.pricing.rows import between, laid_over, noted, with_derived
 from agentmeter.pricing.tariff import PriceKey, Rate, Tariff, Unpriced
@@ -69,13 +69,15 @@ class GenAIPrices:
             return Unpriced("the call names no model")
         snapshot = self._loaded()
         try:
-            found = snapshot.find_provider_model(key.model, None, canonical(key.provider), None)
+            provider, model = snapshot.find_provider_model(
+                key.model, None, canonical(key.provider), None
+            )
         except LookupError:
             return Unpriced(_unknown(snapshot, key))
-        rates = tuple(_rows(*found, key, self._version))
+        rates = tuple(_rows(provider, model, key, self._version))
         if not rates:
             return Unpriced(f"no price for {_condition(key)} of {key.model!r} in {self._version}")
-        notes = tuple(_notes(*found, key))
+        notes = tuple(_notes(provider, model, key))
         return Tariff(key, "USD", self._version, with_derived(_noted(rates, notes)))
 
     def _loaded(self) -> Any:
@@ -98,7 +100,9 @@ def _unknown(snapshot: Any, key: PriceKey) -> str:
         if key.provider is not None:
             return f"unknown provider {key.provider!r} (model {key.model!r})"
         asked = snapshot.providers
-    names = [model.id for provider in asked for model in provider.models]
+    names = [
+        model.id for provider in asked for model in provider.models if model.is_match(model.id)
+    ]
     near = difflib.get_close_matches((key.model or "").lower(), names, n=1, cutoff=0.75)
     hint = f"; the nearest known is {near[0]!r}" if near else ""
     return f"unknown model {key.model!r} of provider {key.provider!r}{hint}"
@@ -218,10 +222,11 @@ def _priced_rows(prices: Any, constraint: Any, source: str) -> Iterator[Rate]:
 def _for_one(amount: Decimal, per: int) -> tuple[Decimal, str | None]:
     """The price of one unit; a price per hour may have no exact one per second, which is said."""
     price = CONTEXT.divide(amount, Decimal(per))
-    if times(per, price) == amount:
+    rounded = CONTEXT.quantize(price, _FINEST)
+    if rounded == price:
         return price, None
     note = f"{plain(amount)} per {per:,}, rounded to 18 decimals for one"
-    return CONTEXT.quantize(price, _FINEST), note
+    return rounded, note
 
 
 def _second(at: time) -> int:

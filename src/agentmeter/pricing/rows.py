@@ -1,4 +1,4 @@
-"""Rows of rates laid over each other, and the rate that a meter without one of its own is billed at.
+"""Rows of rates laid over each other, and rows for the meters that have no rate of their own.
 
 A row is trimmed to the time in which nothing better holds, so that a contract which begins in
 January leaves December at the price below it.

@@ -8,6 +8,8 @@ import atexit
 import fcntl
 import os
 import queue
+import signal
+import sys
 import threading
 from collections.abc import Callable, Iterable
 from pathlib import Path
@@ -93,9 +95,9 @@ class Journal:
         self._lock = threading.Lock()
         self._begin()
         self._closed = was_closed
-        from multiprocessing import util
-
-        util.Finalize(None, self.flush, exitpriority=0)
+        util = sys.modules.get("multiprocessing.util")
+        if util is not None:
+            util.register_after_fork(self, _flush_at_process_exit)
 
     # -- the caller's side -----------------------------------------------------------------
 
@@ -198,6 +200,36 @@ class Journal:
     def entries_of(self, request_id: str) -> Iterable[Entry]:
         """The entries of one request, from every file of the folder."""
         return read_request(self.folder, request_id)
+
+
+def _flush_at_process_exit(journal: Journal) -> None:
+    """A forked ``multiprocessing`` child runs finalizers instead of ``atexit``.
+
+    Registered after the fork: the child clears the finalizers that it inherited.
+    """
+    from multiprocessing import util
+
+    util.Finalize(None, journal.flush, exitpriority=0)
+
+
+def flush_on_sigterm(flush: Callable[[], object]) -> None:
+    """Flush before a SIGTERM ends the process, where the application left its default action.
+
+    The flush runs on a thread of its own: the interrupted code may hold a lock that it needs.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        return
+    if signal.getsignal(signal.SIGTERM) is not signal.SIG_DFL:
+        return
+
+    def terminated(number: int, _: object) -> None:
+        flusher = threading.Thread(target=flush, daemon=True)
+        flusher.start()
+        flusher.join(2)
+        signal.signal(number, signal.SIG_DFL)
+        os.kill(os.getpid(), number)
+
+    signal.signal(signal.SIGTERM, terminated)
 
 
 def _write_fully(file: int, data: bytes) -> None:
