@@ -11,7 +11,7 @@ import threading
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from datetime import UTC, datetime, time
-from decimal import Decimal
+from decimal import Decimal, Inexact
 from typing import Any
 
 from agentmeter.model.money import CONTEXT, plain
@@ -221,12 +221,13 @@ def _priced_rows(prices: Any, constraint: Any, source: str) -> Iterator[Rate]:
 
 def _for_one(amount: Decimal, per: int) -> tuple[Decimal, str | None]:
     """The price of one unit; a price per hour may have no exact one per second, which is said."""
-    price = CONTEXT.divide(amount, Decimal(per))
-    rounded = CONTEXT.quantize(price, _FINEST)
-    if rounded == price:
+    context = CONTEXT.copy()
+    context.clear_flags()
+    price = context.divide(amount, Decimal(per))
+    if not context.flags[Inexact]:
         return price, None
     note = f"{plain(amount)} per {per:,}, rounded to 18 decimals for one"
-    return rounded, note
+    return CONTEXT.quantize(price, _FINEST), note
 
 
 def _second(at: time) -> int:

@@ -146,7 +146,7 @@ class _Reader:
             self._check_name(field, value, line)
         model = self._text(table, "model", line)
         if model is None:
-            self._fail(line, "model", "missing; write a name or a pattern such as 'gpt-5*'")
+            self._fail(line, "model", "a text such as 'gpt-5*' is needed")
         tier = self._text(table, "tier", line)
         return _Row(
             canonical(self._text(table, "provider", line)),
@@ -246,7 +246,7 @@ class _Reader:
                 place = (row.provider, row.model, row.tier, rate.meter, rate.above)
                 for line, earlier in seen.setdefault(place, []):
                     if between(rate, earlier.from_ns, earlier.until_ns) is not None:
-                        problem = f"overlaps the validity of line {self._line_of(line, rate.meter)}"
+                        problem = f"overlaps in time with the rate of line {line}"
                         self._fail(
                             row.line, rate.meter, f"{problem}; end one where the other begins"
                         )
@@ -268,4 +268,4 @@ class _Reader:
 
 def _nearest(field: str, names: Iterable[str]) -> str:
     near = difflib.get_close_matches(field, list(names), n=1)
-    return f" {field!r}; did you mean {near[0]!r}?" if near else f" {field!r}; remove it"
+    return f"; did you mean {near[0]!r}?" if near else "; remove it"

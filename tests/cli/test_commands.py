@@ -1,0 +1,53 @@
+"""The command line, as a person runs it."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+
+def agentmeter(*args: str, cwd: Path) -> subprocess.CompletedProcess[str]:
+    env = {key: value for key, value in os.environ.items() if not key.startswith("AGENTMETER")}
+    return subprocess.run(
+        [sys.executable, "-m", "agentmeter.cli", *args],
+        capture_output=True,
+        text=True,
+        cwd=cwd,
+        env=env,
+        timeout=120,
+    )
+
+
+def test_the_demo_and_its_report(tmp_path: Path) -> None:
+    """The demo shows three requests of very different size, and the journal reports the same."""
+    demo = agentmeter("demo", cwd=tmp_path)
+    assert demo.returncode == 0, demo.stderr
+    assert "2 attempts (503, 200)" in demo.stdout
+    assert "The journal is in .agentmeter/" in demo.stdout
+    document = json.loads(agentmeter("report", "--json", cwd=tmp_path).stdout)
+    by_user = {one["user"]: one for one in document["requests"]}
+    assert by_user["u-1"]["usage"] == {"input": 840, "output": 192}
+    assert by_user["u-2"]["calls"] == 12
+    assert by_user["u-2"]["attempts"] == 13
+    assert by_user["u-3"]["evidence"] == {"at_least": 1}
+    assert by_user["u-3"]["waste"] == by_user["u-3"]["cost"]
+    assert document["faults"] == {}
+    one = agentmeter("report", "--request", by_user["u-2"]["request_id"][:10], cwd=tmp_path)
+    assert "branch history" in one.stdout
+    assert "discarded" in one.stdout
+
+
+def test_no_journal_is_said_plainly(tmp_path: Path) -> None:
+    """Without a journal the command says what to do and fails."""
+    done = agentmeter("report", cwd=tmp_path)
+    assert done.returncode == 1
+    assert "no such file or folder; run an instrumented program first" in done.stderr
+
+
+def test_an_unknown_request_lists_those_there_are(tmp_path: Path) -> None:
+    """A request that is not there is refused with ids that are."""
+    agentmeter("demo", cwd=tmp_path)
+    done = agentmeter("report", "--request", "zzz", cwd=tmp_path)
+    assert done.returncode == 1
+    assert "no request 'zzz'; there are: " in done.stderr
