@@ -151,7 +151,8 @@ HEAD = '[[rate]]\nmodel = "m"\n'
         ("[rate]\nmodel = 'm'", "line 1: rate: write [[rate]] with two brackets above each table"),
         (
             HEAD + "input = 1\n" + HEAD + "output = 1\ninput = 2",
-            "line 7: input: overlaps in time with the rate of line 1; end one where the other begins",
+            "line 7: input: overlaps in time with the rate of line 1; "
+            "end one where the other begins",
         ),
     ],
 )

@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from agentmeter.model import METERS
+from agentmeter.model.money import CONTEXT
 from agentmeter.pricing import (
     Cost,
     Gap,
@@ -171,4 +172,4 @@ def test_the_amount_is_the_exact_sum(usage: dict[str, int], unit: Decimal) -> No
     rates = quote(*(row(str(unit), meter) for meter in METERS if meter != "request"))
     cost = price({meter: n for meter, n in usage.items() if meter != "request"}, rates)
     scaled = int(unit.scaleb(12)) * sum(n for meter, n in usage.items() if meter != "request")
-    assert int(cost.amount.scaleb(12)) == scaled
+    assert CONTEXT.scaleb(cost.amount, 12) == scaled
