@@ -77,7 +77,9 @@ def replay(file: Path, folder: Path) -> dict[str, Any]:
 
 def exchanges(file: Path) -> Iterator[tuple[str, dict[str, Any], dict[str, Any]] | None]:
     """The exchanges with OpenAI in a cassette: path, request body, response."""
-    cassette = yaml.load(file.read_text("utf-8"), Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))
+    cassette = yaml.load(
+        file.read_text("utf-8"), Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+    )
     for one in cassette["interactions"]:
         request, response = one["request"], one["response"]
         uri = str(request["uri"]).partition("?")[0]
@@ -109,7 +111,9 @@ def answer_of(response: dict[str, Any]) -> tuple[int, str, str]:
         text = json.dumps(response["parsed_body"])
     else:
         text = text_of(response.get("body", response.get("content")))
-    kind = "text/event-stream" if text.lstrip().startswith(("data:", "event:")) else "application/json"
+    kind = (
+        "text/event-stream" if text.lstrip().startswith(("data:", "event:")) else "application/json"
+    )
     return code, kind, text
 
 

@@ -45,14 +45,16 @@ def _watch_parse(exchange: Exchange, raw: Any) -> None:
 
     if inspect.iscoroutinefunction(original):
 
-        async def parse(*args: Any, **kwargs: Any) -> Any:
+        async def async_parse(*args: Any, **kwargs: Any) -> Any:
             return public(await original(*args, **kwargs))
+
+        raw.parse = async_parse
     else:
 
         def parse(*args: Any, **kwargs: Any) -> Any:
             return public(original(*args, **kwargs))
 
-    raw.parse = parse
+        raw.parse = parse
     after(raw.http_response, "close", lambda: None if streams else exchange.ended(Status.OK))
     after(raw.http_response, "aclose", lambda: None if streams else exchange.ended(Status.OK))
 

@@ -9,7 +9,7 @@ import copy
 import sys
 from typing import Any
 
-from agentmeter.integration import Call, FAULTS, Status, guarded
+from agentmeter.integration import FAULTS, Call, Status, guarded
 from agentmeter_openai.exchange import Exchange, facts_from
 
 _CONNECTION_ERRORS = (

@@ -188,7 +188,8 @@ def _reaches_root(record: Record, records: Mapping[str, Record], safe: set[str])
     Of a chain that does not end there only the scope next to the gap is cut loose, so that what
     hangs below it keeps its place; a cycle is cut at each of its members.
     """
-    chain, at = [], record
+    chain: list[str] = []
+    at = record
     while at.scope_id not in safe:
         if at.scope_id in chain:
             return record.scope_id not in chain[chain.index(at.scope_id) :]

@@ -42,7 +42,9 @@ def request_text(one: RequestReport) -> str:
 
 
 def _listing(report: Report) -> str:
-    rows = [("request", "user", "tenant", "feature", "calls", "tokens", "cost", "waste", "")]
+    rows: list[tuple[str, ...]] = [
+        ("request", "user", "tenant", "feature", "calls", "tokens", "cost", "waste", "")
+    ]
     rows.extend(_listed(one) for one in report.requests)
     total = report.usage.total_tokens
     count = len(report.requests)

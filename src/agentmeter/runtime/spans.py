@@ -1,6 +1,7 @@
 """Spans: the projection of scopes to OpenTelemetry. Records never depend on them."""
 
 from typing import TYPE_CHECKING
+from weakref import WeakSet
 
 from opentelemetry import trace
 from opentelemetry.context import Context
@@ -28,7 +29,8 @@ if TYPE_CHECKING:
     from agentmeter.runtime.scope import Scope
 
 _SCOPE = "agentmeter"
-_stamped: set[int] = set()
+_stamped: WeakSet[trace.TracerProvider] = WeakSet()
+_current: tuple[trace.TracerProvider, trace.Tracer] | None = None
 
 
 def start(scope: "Scope") -> None:
@@ -36,11 +38,10 @@ def start(scope: "Scope") -> None:
     parent = scope.parent
     if STATE.spans:
         provider = trace.get_tracer_provider()
-        _stamp(provider)
         name = scope_span_name(scope.kind, scope.name)
         kind = SpanKind.CLIENT if scope.kind is Kind.CALL else SpanKind.INTERNAL
         above = trace.get_current_span().get_span_context()
-        scope.span = provider.get_tracer(_SCOPE).start_span(
+        scope.span = _tracer(provider).start_span(
             name, kind=kind, attributes=_identity(scope), start_time=scope.started_ns
         )
         context = scope.span.get_span_context()
@@ -89,11 +90,20 @@ def _cost(record: Record, call: Call, tariff: Tariff | None) -> Attributes:
     }
 
 
-def _stamp(provider: object) -> None:
+def _tracer(provider: trace.TracerProvider) -> trace.Tracer:
+    """Our tracer of a provider, made once; making one is dear."""
+    global _current
+    if _current is None or _current[0] is not provider:
+        _stamp(provider)
+        _current = (provider, provider.get_tracer(_SCOPE))
+    return _current[1]
+
+
+def _stamp(provider: trace.TracerProvider) -> None:
     """See to it, once for every provider, that foreign spans carry the request as well."""
-    if id(provider) in _stamped:
+    if provider in _stamped:
         return
-    _stamped.add(id(provider))
+    _stamped.add(provider)
     add = getattr(provider, "add_span_processor", None)
     if add is not None:
         with guarded("span processor"):

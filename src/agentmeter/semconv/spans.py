@@ -4,7 +4,7 @@ A ``SpanFields`` is what OTLP, the SDK and a store all have: a name, ids, two in
 attributes. ``fields_of`` and ``entry_of`` are exact inverses of each other.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from decimal import Decimal
 
@@ -348,4 +348,8 @@ def _amendment(fields: SpanFields) -> Amendment:
     )
 
 
-_READERS = {"record": _record, "opened": _opened, "amendment": _amendment}
+_READERS: dict[str, Callable[[SpanFields], Entry]] = {
+    "record": _record,
+    "opened": _opened,
+    "amendment": _amendment,
+}

@@ -91,8 +91,8 @@ def chat_stream(reply: Any, body: Body, number: str) -> Iterator[Event]:
         delta = {"content": word, **({"role": "assistant"} if index == 0 else {})}
         yield True, _sse({**head, "choices": [{"index": 0, "delta": delta, "finish_reason": None}]})
     if reply.tool_calls:
-        delta = {"tool_calls": _tool_calls(reply, number)}
-        yield True, _sse({**head, "choices": [{"index": 0, "delta": delta, "finish_reason": None}]})
+        called = {"index": 0, "delta": {"tool_calls": _tool_calls(reply, number)}}
+        yield True, _sse({**head, "choices": [{**called, "finish_reason": None}]})
     last = {"index": 0, "delta": {}, "finish_reason": _finish(reply)}
     yield reply.cut_after is not None, _sse({**head, "choices": [last]})
     if (body.get("stream_options") or {}).get("include_usage") and reply.usage:

@@ -1,0 +1,48 @@
+"""The public face as a type checker sees it; checked, never run."""
+
+from collections.abc import AsyncIterator, Iterator
+from typing import assert_type
+
+import agentmeter as am
+
+
+@am.agent
+def bare(question: str) -> int:
+    return len(question)
+
+
+@am.tool("search", engine="x")
+def named(question: str, *, limit: int = 3) -> list[str]:
+    return [question] * limit
+
+
+@am.request(feature="research", user=lambda user: str(user))
+async def asynchronous(question: str, user: int) -> str:
+    return question * user
+
+
+@am.step
+def generated(count: int) -> Iterator[int]:
+    yield from range(count)
+
+
+@am.branch("b")
+async def streamed(count: int) -> AsyncIterator[int]:
+    for number in range(count):
+        yield number
+
+
+async def use() -> None:
+    assert_type(bare("x"), int)
+    assert_type(named("x", limit=2), list[str])
+    assert_type(await asynchronous("x", 1), str)
+    assert_type(generated(2), Iterator[int])
+    assert_type(streamed(2), AsyncIterator[int])
+    bare(1)  # type: ignore[arg-type]
+    named("x", limits=2)  # type: ignore[call-arg]
+    with am.request(user="u") as request:
+        assert_type(request.usage, am.Usage)
+        assert_type(request.cost, am.Money)
+        with am.call(provider="openai", model="gpt-5") as call:
+            call.record(am.Usage(input=1))
+    am.charge("x", usd=0.5)  # type: ignore[arg-type]
