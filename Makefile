@@ -16,7 +16,7 @@ test: $(VENV)/.installed
 	$(BIN)/python -m pytest
 
 check: $(VENV)/.installed
-	$(BIN)/ruff check src integrations tests benchmarks examples
+	$(BIN)/ruff check src integrations tests benchmarks
 	$(BIN)/mypy
 	$(BIN)/python -m pytest
 

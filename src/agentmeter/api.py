@@ -61,7 +61,7 @@ def _pricer(pricer: Pricer | None, card: str | Path | None) -> Pricer:
 
     base = pricer or GenAIPrices()
     layers: Pricer = Layered(RateCard.from_file(card), base) if card else base
-    return Cached(layers, lambda where, error: FAULTS.count(where, error))
+    return Cached(layers, FAULTS.count)
 
 
 def _journal(folder: str | Path) -> Any:
@@ -105,7 +105,7 @@ def _switch(
 
 
 def configure_default() -> None:
-    """Configure from the environment at first use; a setting that is wrong is counted, not raised."""
+    """Configure from the environment at first use; what is wrong is counted."""
     try:
         configure()
     except ConfigurationError as error:

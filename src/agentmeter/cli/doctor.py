@@ -27,4 +27,4 @@ def doctor(source: Path | None) -> None:
         return
     click.echo(f"journal: {folder}, {len(contents.entries)} entries")
     for place, count in contents.faults().items():
-        click.echo(f"  {count} × {place}")
+        click.echo(f"  {count} x {place}")

@@ -57,7 +57,7 @@ class Owner:
         object.__setattr__(self, "tags", MappingProxyType(dict(sorted(self.tags.items()))))
 
     def filled_from(self, other: "Owner") -> "Owner":
-        """This owner with its blank fields taken from ``other``."""
+        """An owner like this one, with its blank fields taken from ``other``."""
         return Owner(
             self.user if self.user is not None else other.user,
             self.tenant if self.tenant is not None else other.tenant,

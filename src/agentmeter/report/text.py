@@ -13,10 +13,8 @@ _MARKS = {"ok": "", "closed": " [closed early]", "never_closed": " [never closed
 
 def text(report: Report) -> str:
     """The list of requests; a single request is shown as its tree."""
-    if len(report.requests) == 1:
-        parts = [request_text(report.requests[0])]
-    else:
-        parts = [_listing(report)]
+    single = len(report.requests) == 1
+    parts = [request_text(report.requests[0]) if single else _listing(report)]
     if report.unattributed is not None:
         parts.append(_unattributed(report.unattributed))
     parts.extend(_faults(report))

@@ -146,7 +146,7 @@ def charge(
     amount: str | int | Decimal | None = None,
     currency: str = "USD",
 ) -> None:
-    """Charge a cost that is not tokens to the current request: ``charge("serpapi.search", "0.005")``.
+    """Charge a cost that is not tokens to the current request: ``charge("search", usd="0.005")``.
 
     Give ``usd``, or ``amount`` with ``currency``. Raises ``TypeError`` for a ``float``,
     ``MoneyError`` for text that is not a number. Outside of any request the charge is kept as

@@ -47,7 +47,7 @@ def _runner(function: Any) -> Callable[[Scope, Any, Any, Any], Any]:
     target = inspect.unwrap(function)
     if isinstance(target, (staticmethod, classmethod)):
         target = target.__func__
-    if not inspect.isroutine(target) and hasattr(type(target), "__call__"):
+    if not inspect.isroutine(target):
         target = getattr(target, "func", None) or type(target).__call__
     if inspect.isasyncgenfunction(target):
         return _run_async_generator

@@ -1,4 +1,4 @@
-"""The scopes as people write them: ``@am.agent``, ``@am.agent("planner")``, ``with am.step("x")``."""
+"""The scopes as people write them: ``@am.agent``, ``@am.agent("planner")``, ``with am.step()``."""
 
 from collections.abc import Callable, Mapping
 from typing import Any, TypeVar, overload

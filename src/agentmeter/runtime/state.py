@@ -59,7 +59,7 @@ class State:
     lock: threading.RLock = field(default_factory=threading.RLock)
 
     def ready(self) -> "State":
-        """This state, configured with the defaults if the application did not do it itself."""
+        """Give this state, configured with the defaults if the application did not do it itself."""
         if not self.configured and self.configure_default is not None:
             with self.lock:
                 if not self.configured:
