@@ -1,10 +1,17 @@
-"""Prices: pricers answer keys with tariffs; tariffs quote; quotes price usage, exactly."""
+"""Prices: pricers answer keys with tariffs; tariffs quote; quotes price usage, exactly.
 
-from agentmeter.pricing.catalog import GenAIPrices
+The catalog and the rate card load when they are first asked for: importing agentmeter is quick.
+"""
+
+from typing import TYPE_CHECKING, Any
+
 from agentmeter.pricing.cost import Cost, Gap, Line, price, unpriced
 from agentmeter.pricing.pricer import Cached, Layered, Pricer
-from agentmeter.pricing.ratecard import RateCard
 from agentmeter.pricing.tariff import PriceKey, Quote, Rate, Tariff, Unpriced
+
+if TYPE_CHECKING:
+    from agentmeter.pricing.catalog import GenAIPrices
+    from agentmeter.pricing.ratecard import RateCard
 
 __all__ = [
     "Cached",
@@ -23,3 +30,13 @@ __all__ = [
     "price",
     "unpriced",
 ]
+
+_LATER = {"GenAIPrices": "catalog", "RateCard": "ratecard"}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _LATER:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from importlib import import_module
+
+    return getattr(import_module(f"{__name__}.{_LATER[name]}"), name)
