@@ -69,9 +69,10 @@ def end(scope: "Scope", record: Record, tariff: Tariff | None) -> None:
     with guarded("span.end"):
         if span.is_recording():
             span.update_name(span_name(record))
-            span.set_attributes(record_attributes(record))
+            attributes = record_attributes(record)
             if record.call is not None:
-                span.set_attributes(_cost(record, record.call, tariff))
+                attributes.update(_cost(record, record.call, tariff))
+            span.set_attributes(attributes)
             if record.status in (Status.ERROR, Status.CUT):
                 span.set_status(StatusCode.ERROR, record.error_type)
     span.end(record.ended_ns)

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 
 from agentmeter.model import (
+    REPORTED,
     Amendment,
     Attempt,
     Call,
@@ -156,6 +157,9 @@ def _put_call(attributes: Attributes, call: Call) -> None:
 def _put_usage(attributes: Attributes, usage: Usage, evidence: Mapping[str, Evidence]) -> None:
     for meter, quantity in usage.items():
         attributes[names.USAGE + meter] = quantity
+    if usage and evidence == dict.fromkeys(usage, REPORTED):
+        attributes[names.ALL_REPORTED] = True  # the common case, in one attribute instead of many
+        return
     for meter, known in evidence.items():
         attributes[names.EVIDENCE + meter] = f"{known.source}/{known.extent}"
 
@@ -265,6 +269,8 @@ def _usage(attributes: Mapping[str, Value]) -> Usage:
 
 
 def _evidence(attributes: Mapping[str, Value]) -> dict[str, Evidence]:
+    if attributes.get(names.ALL_REPORTED) is True:
+        return dict.fromkeys(_usage(attributes), REPORTED)
     evidence = {}
     for meter, value in _under(attributes, names.EVIDENCE).items():
         source, _, extent = str(value).partition("/")
