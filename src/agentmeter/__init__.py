@@ -23,7 +23,7 @@ from agentmeter.runtime.call import charge
 from agentmeter.runtime.carrier import inject, resume
 from agentmeter.runtime.context import ContextExecutor, carried
 from agentmeter.runtime.public import agent, branch, call, request, step, tool
-from agentmeter.runtime.scope import current
+from agentmeter.runtime.request import current
 
 __version__ = "0.1.0"
 

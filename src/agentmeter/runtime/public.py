@@ -5,10 +5,10 @@ from typing import Any, TypeVar, overload
 
 from agentmeter.model import Call
 from agentmeter.runtime.call import CallScope
+from agentmeter.runtime.request import RequestScope
 from agentmeter.runtime.scope import (
     AgentScope,
     BranchScope,
-    RequestScope,
     Scope,
     StepScope,
     ToolScope,

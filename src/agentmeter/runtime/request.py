@@ -1,0 +1,174 @@
+"""Requests: the scope that is billed and reported, and the handle that running code gets of it."""
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from agentmeter.exceptions import ScopeError
+from agentmeter.model import Kind, Opened, Owner, Status, Usage
+from agentmeter.model.money import Money
+from agentmeter.report.report import Report
+from agentmeter.runtime.context import current_scope
+from agentmeter.runtime.counting import COUNTER
+from agentmeter.runtime.faults import guarded
+from agentmeter.runtime.ledger import Ledger
+from agentmeter.runtime.owner import as_owner, resolved
+from agentmeter.runtime.scope import BranchScope, Scope, emit
+from agentmeter.runtime.state import STATE
+
+
+class RequestScope(Scope):
+    """What the end user asked once. Inside another request it joins that one, unless ``new``."""
+
+    kind = Kind.REQUEST
+
+    def __init__(
+        self,
+        name: str | None = None,
+        attributes: Mapping[str, str] | None = None,
+        *,
+        owner: Mapping[str, Any] | None = None,
+        new: bool = False,
+        request_id: str | None = None,
+    ) -> None:
+        super().__init__(name, attributes)
+        self._owner_given = dict(owner or {})
+        self._new = new
+        self._asked_id = request_id
+        self._above: Scope | None = None
+
+    def fresh(self, name: str, arguments: Callable[[], Mapping[str, Any]]) -> "RequestScope":
+        """A new activation whose owner fields are worked out from the call's arguments."""
+        owner = self._owner_given
+        with guarded("request.owner"):
+            owner = resolved(self._owner_given, arguments)
+        return RequestScope(
+            self.given_name or name,
+            self.attributes,
+            owner=owner,
+            new=self._new,
+            request_id=self._asked_id,
+        )
+
+    def _belong(self, parent: Scope | None) -> None:
+        owner = as_owner(self._owner_given)
+        outer = parent.ledger if parent is not None else None
+        if outer is not None and not self._new:
+            outer.join(owner)
+            self.ledger = outer
+            return
+        self._above, self.parent = parent, None
+        self.ledger = Ledger(self._asked_id or STATE.new_id(16), owner)
+
+    def open(self, parent: Scope | None) -> None:
+        """Begin; the root of a request leaves an *opened* marker."""
+        super().open(parent)
+        if self.parent is None and self.ledger is not None:
+            with guarded("request.opened"):
+                emit(self._opened(self.ledger), self.ledger, None)
+
+    def _opened(self, ledger: Ledger) -> Opened:
+        return Opened(
+            ledger.request_id,
+            self.scope_id,
+            self.name,
+            ledger.owner,
+            self.started_ns,
+            self.trace_id,
+            self.span_id,
+            self._parent_request_id(),
+        )
+
+    def _parent_request_id(self) -> str | None:
+        above = self._above
+        return above.request_id if above is not None and above.ledger is not None else None
+
+    def close(self, error: BaseException | None = None, status: Status | None = None) -> None:
+        """End; with ``flush_on_close`` the journal is written before this returns."""
+        super().close(error, status)
+        if self.parent is None and self.ledger is not None:
+            self.ledger.closed = True
+            if STATE.flush_on_close and STATE.sink is not None:
+                with guarded("request.flush"):
+                    STATE.sink.flush()
+
+    @property
+    def id(self) -> str:
+        """The request's id: 32 hex digits, or the id that it was given."""
+        return self.request_id
+
+    @property
+    def usage(self) -> Usage:
+        """Quantities so far, by meter; live."""
+        return self._live().usage
+
+    @property
+    def cost(self) -> Money:
+        """What is priced so far; live. What could not be priced stands in ``report()``."""
+        return self._live().cost
+
+    def report(self) -> Report:
+        """The request's report so far; ``print`` it for text."""
+        COUNTER.settle()
+        return self._live().report()
+
+    def discard(self) -> None:
+        """Mark all that was spent on this request as waste."""
+        BranchScope._say(self, discarded=True)  # type: ignore[arg-type]
+
+    def _live(self) -> Ledger:
+        if self.ledger is None:
+            raise ScopeError(
+                "this request has not begun: enter it with 'with', or decorate with it"
+            )
+        return self.ledger
+
+
+class RequestHandle:
+    """The request that some code runs for, as ``am.current()`` gives it."""
+
+    __slots__ = ("_scope", "ledger")
+
+    def __init__(self, scope: Scope, ledger: Ledger) -> None:
+        self._scope = scope
+        self.ledger = ledger
+
+    @property
+    def id(self) -> str:
+        """The request's id."""
+        return self.ledger.request_id
+
+    @property
+    def owner(self) -> Owner:
+        """Whom the request is billed to."""
+        return self.ledger.owner
+
+    @property
+    def usage(self) -> Usage:
+        """Quantities so far, by meter; live."""
+        return self.ledger.usage
+
+    @property
+    def cost(self) -> Money:
+        """What is priced so far; live."""
+        return self.ledger.cost
+
+    def report(self) -> Report:
+        """The request's report so far."""
+        COUNTER.settle()
+        return self.ledger.report()
+
+    def discard(self) -> None:
+        """Mark the innermost open branch, or else the whole request, as thrown away."""
+        scope: Scope | None = self._scope
+        while scope is not None and scope.kind is not Kind.BRANCH and scope.parent is not None:
+            scope = scope.parent
+        if scope is not None:
+            BranchScope._say(scope, discarded=True)  # type: ignore[arg-type]
+
+
+def current() -> RequestHandle | None:
+    """The request that this code runs for, or ``None``."""
+    scope = current_scope()
+    if scope is None or scope.ledger is None:
+        return None
+    return RequestHandle(scope, scope.ledger)
