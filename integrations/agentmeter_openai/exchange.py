@@ -1,7 +1,7 @@
 """One metered exchange with the API: its call scope, its attempts, and how it ends."""
 
 import threading
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from agentmeter.integration import (
@@ -24,6 +24,7 @@ from agentmeter.integration import (
     guarded,
     now_ns,
     tokenizer,
+    until_exit,
 )
 
 _OPERATIONS = {
@@ -65,6 +66,18 @@ class Exchange:
         self.attempts = Attempts()
         self._lock = threading.Lock()
         self._over = False
+        self._stream_ends: Callable[[], None] | None = None
+        until_exit(self)
+
+    def streams(self, give_up: Callable[[], None]) -> None:
+        """The answer is a stream; ``give_up`` ends it with what has arrived."""
+        self._stream_ends = give_up
+
+    def give_up(self) -> None:
+        """End now, with what is known."""
+        if self._stream_ends is not None:
+            self._stream_ends()
+        self.ended(Status.CLOSED)
 
     def failed(self, error: BaseException) -> None:
         """``request`` raised; a parsed completion may still hang on the error."""
@@ -113,6 +126,7 @@ class Exchange:
             if self._over:
                 return False
             self._over = True
+        self._stream_ends = None
         self.attempts.end(200)
         self.scope.update(attempts=tuple(self.attempts.done))
         self.scope.close(error, status)

@@ -35,6 +35,7 @@ class Tally:
         self._over = False
         self._handled = sys.exc_info()[1]
         self.inside = False
+        exchange.streams(self.closed)
 
     def see(self, item: Any) -> bool:
         """Take a chunk or an event; whether it is ours alone and to be hidden."""

@@ -116,10 +116,9 @@ def configure_default() -> None:
 
 def flush(timeout: float = 5.0) -> bool:
     """Write everything that is metered so far; whether it was done within ``timeout`` seconds."""
-    from agentmeter.runtime.counting import COUNTER
+    from agentmeter.runtime import unfinished
 
-    settled = COUNTER.settle(timeout)
-    return settled and (STATE.sink is None or STATE.sink.flush(timeout))
+    return unfinished.flush(timeout)
 
 
 def instrument(*only: str) -> dict[str, bool]:

@@ -32,6 +32,7 @@ from agentmeter.runtime.counting import COUNTER
 from agentmeter.runtime.faults import FAULTS, guarded
 from agentmeter.runtime.scope import emit
 from agentmeter.runtime.state import STATE
+from agentmeter.runtime.unfinished import until_exit
 
 GROUP = "agentmeter.integrations"
 
@@ -138,4 +139,5 @@ __all__ = [
     "switch_off",
     "switch_on",
     "tokenizer",
+    "until_exit",
 ]

@@ -2,14 +2,19 @@
 
 import asyncio
 import gc
+import subprocess
+import sys
 from collections.abc import Iterator
+from pathlib import Path
 
 import openai
 import pytest
 
 import agentmeter as am
 from agentmeter.model import Record
+from agentmeter.report.report import build
 from agentmeter.runtime.counting import COUNTER
+from agentmeter.store.reader import read
 from agentmeter.testing import Kept, ModelServer, Reply
 
 CHAT = {"model": "gpt-4o-mini", "messages": [{"role": "user", "content": "hello world"}]}
@@ -240,3 +245,25 @@ def test_embeddings_are_metered(meter: Kept, client: openai.OpenAI, server: Mode
     report = meter.report().to_json()["unattributed"]
     assert report["usage"] == {"input": 1000}
     assert report["cost"]["amount"] == "0.00002"
+
+
+def test_a_stream_open_at_exit_is_recorded(server: ModelServer, tmp_path: Path) -> None:
+    """A program that ends in the middle of a stream leaves what had arrived in its journal."""
+    program = f"""
+import openai, agentmeter as am
+am.configure(directory={str(tmp_path / "j")!r})
+am.instrument("openai")
+client = openai.OpenAI(base_url={server.base_url!r}, api_key="test")
+request = am.request(user="u")
+request.__enter__()
+stream = client.chat.completions.create(
+    model="gpt-4o-mini", messages=[{{"role": "user", "content": "hello world"}}], stream=True
+)
+next(stream)
+"""
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    contents = read(tmp_path / "j")
+    (request,) = build(contents.entries, contents.tariffs).requests
+    assert dict(request.usage) == {"input": 9, "output": 1}
+    assert request.tree.record.status == "never_closed"

@@ -22,15 +22,21 @@ class Counter:
         self._thread: threading.Thread | None = None
 
     def submit(self, job: Callable[[], None]) -> None:
-        """Run ``job`` soon; a fault in it is counted."""
+        """Run ``job`` soon; a fault in it is counted. At the process's end it runs at once."""
         self._jobs.put(job)
         if self._thread is None:
             with self._lock:
                 if self._thread is None:
-                    self._thread = threading.Thread(
-                        target=self._work, name="agentmeter-counter", daemon=True
-                    )
-                    self._thread.start()
+                    self._start()
+
+    def _start(self) -> None:
+        thread = threading.Thread(target=self._work, name="agentmeter-counter", daemon=True)
+        try:
+            thread.start()
+        except RuntimeError:  # an ending interpreter starts no threads any more
+            self._run(self._jobs.get())
+        else:
+            self._thread = thread
 
     def settle(self, timeout: float = 10.0) -> bool:
         """Wait until every job submitted so far has run, at most ``timeout`` seconds."""
@@ -42,10 +48,12 @@ class Counter:
 
     def _work(self) -> None:
         while True:
-            job = self._jobs.get()
-            with guarded("counting"):
-                job()
-            del job
+            self._run(self._jobs.get())
+
+    @staticmethod
+    def _run(job: Callable[[], None]) -> None:
+        with guarded("counting"):
+            job()
 
 
 COUNTER = Counter()
