@@ -14,8 +14,10 @@ from agentmeter.model import (
     Kind,
     Money,
     Opened,
+    Origin,
     Owner,
     Record,
+    Segment,
     Source,
     Status,
     Usage,
@@ -38,6 +40,13 @@ AMOUNTS = st.decimals("0", "1000000", places=9).map(lambda amount: Money(amount.
 ATTEMPTS = st.builds(
     Attempt, INSTANT, INSTANT, st.none() | st.integers(100, 599), MAYBE, st.none() | st.booleans()
 )
+SEGMENTS = st.builds(
+    Segment,
+    st.sampled_from(Origin),
+    st.text("0123456789abcdef", min_size=16, max_size=16),
+    st.integers(0, 2**40),
+    MAYBE,
+)
 CALLS = st.builds(
     Call,
     provider=MAYBE,
@@ -54,6 +63,9 @@ CALLS = st.builds(
     charge=st.none() | AMOUNTS,
     tariff=MAYBE,
     unpriced=MAYBE,
+    calls=st.integers(0, 5),
+    segments=st.lists(SEGMENTS, max_size=3).map(tuple),
+    input_digest=MAYBE,
 )
 HEX16 = st.integers(1, 2**64 - 1).map(lambda number: f"{number:016x}")
 HEX32 = st.integers(1, 2**128 - 1).map(lambda number: f"{number:032x}")
@@ -76,8 +88,24 @@ RECORDS = st.builds(
     parent_request_id=st.none() | HEX32,
     late=st.booleans(),
     attributes=st.dictionaries(TEXT, TEXT, max_size=3),
+    observer=TEXT,
+    shares=st.dictionaries(TEXT, st.integers(0, 99), max_size=3),
 )
-OPENED = st.builds(Opened, HEX32, HEX16, TEXT, OWNERS, INSTANT, HEX32, HEX16, st.none() | HEX32)
+OPENED = st.builds(
+    Opened,
+    HEX32,
+    HEX16,
+    TEXT,
+    OWNERS,
+    INSTANT,
+    HEX32,
+    HEX16,
+    st.none() | HEX32,
+    st.sampled_from(Kind),
+    st.none() | HEX16,
+    MAYBE,
+    MAYBE,
+)
 AMENDMENTS = st.builds(
     Amendment,
     HEX16,
@@ -88,6 +116,9 @@ AMENDMENTS = st.builds(
     EVIDENCE,
     MAYBE,
     st.none() | st.booleans(),
+    MAYBE,
+    st.lists(SEGMENTS, max_size=3).map(tuple),
+    MAYBE,
 )
 ENTRIES = RECORDS | OPENED | AMENDMENTS
 

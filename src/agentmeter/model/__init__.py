@@ -1,5 +1,6 @@
 """The values that everything else speaks in; the standard library only."""
 
+from agentmeter.model.call import Attempt, Call
 from agentmeter.model.evidence import (
     CHARGED,
     ESTIMATED,
@@ -11,19 +12,17 @@ from agentmeter.model.evidence import (
 )
 from agentmeter.model.meters import METERS, Meter, Side, meter
 from agentmeter.model.money import Money
+from agentmeter.model.owner import NOBODY, Owner
 from agentmeter.model.record import (
-    NOBODY,
     UNATTRIBUTED,
     Amendment,
-    Attempt,
-    Call,
     Entry,
     Kind,
     Opened,
-    Owner,
     Record,
     Status,
 )
+from agentmeter.model.segment import Origin, Segment
 from agentmeter.model.usage import Usage
 
 __all__ = [
@@ -44,8 +43,10 @@ __all__ = [
     "Meter",
     "Money",
     "Opened",
+    "Origin",
     "Owner",
     "Record",
+    "Segment",
     "Side",
     "Source",
     "Status",

@@ -9,13 +9,24 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from types import MappingProxyType
+from typing import TypeVar
 
+from agentmeter.model.call import NO_EVIDENCE, Call
 from agentmeter.model.evidence import Evidence
-from agentmeter.model.money import Money
+from agentmeter.model.owner import Owner
+from agentmeter.model.segment import Segment
 from agentmeter.model.usage import Usage
 
 _NO_TAGS: Mapping[str, str] = MappingProxyType({})
-_NO_EVIDENCE: Mapping[str, Evidence] = MappingProxyType({})
+_NO_SHARES: Mapping[str, int] = MappingProxyType({})
+
+
+V = TypeVar("V")
+
+
+def _ordered(given: Mapping[str, V], empty: Mapping[str, V]) -> Mapping[str, V]:
+    """A read-only copy in the order of its keys; most are empty, and share one value."""
+    return MappingProxyType(dict(sorted(given.items()))) if given else empty
 
 
 class Kind(StrEnum):
@@ -27,6 +38,8 @@ class Kind(StrEnum):
     BRANCH = "branch"
     TOOL = "tool"
     CALL = "call"
+    LINK = "link"
+    """A span of another instrumentation that is no scope: it only ties others together."""
 
 
 class Status(StrEnum):
@@ -43,89 +56,16 @@ class Status(StrEnum):
     """Opened, and nothing more is known: the process died, or is still at it."""
 
 
-@dataclass(frozen=True, slots=True)
-class Owner:
-    """Whom a request is billed to. Blank fields are ``None``; tags are free text by name."""
-
-    user: str | None = None
-    tenant: str | None = None
-    feature: str | None = None
-    plan: str | None = None
-    tags: Mapping[str, str] = field(default_factory=lambda: _NO_TAGS)
-
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "tags", MappingProxyType(dict(sorted(self.tags.items()))))
-
-    def filled_from(self, other: "Owner") -> "Owner":
-        """An owner like this one, with its blank fields taken from ``other``."""
-        return Owner(
-            self.user if self.user is not None else other.user,
-            self.tenant if self.tenant is not None else other.tenant,
-            self.feature if self.feature is not None else other.feature,
-            self.plan if self.plan is not None else other.plan,
-            {**other.tags, **self.tags},
-        )
-
-
-NOBODY = Owner()
-
 UNATTRIBUTED = "unattributed"
 """The request id of work that ran outside of any request."""
 
 
 @dataclass(frozen=True, slots=True)
-class Attempt:
-    """One try of a call. ``http_status`` is ``None`` where no response arrived."""
-
-    started_ns: int
-    ended_ns: int
-    http_status: int | None = None
-    error_type: str | None = None
-    billed: bool | None = None
-    """Whether a failed attempt is known to be billed; ``None`` where that is not known."""
-
-    @property
-    def failed(self) -> bool:
-        """An attempt that brought no usable response."""
-        return self.error_type is not None or (self.http_status or 200) >= 400
-
-
-@dataclass(frozen=True, slots=True)
-class Call:
-    """What a leaf consumed, and from whom.
-
-    ``usage`` by meter with ``evidence`` by meter; a meter with evidence ``unknown`` has no
-    quantity. ``tariff`` is the digest of the tariff that priced the call when it was made.
-    """
-
-    provider: str | None = None
-    model: str | None = None
-    operation: str | None = None
-    response_model: str | None = None
-    response_id: str | None = None
-    service_tier: str | None = None
-    stream: bool = False
-    finish_reasons: tuple[str, ...] = ()
-    attempts: tuple[Attempt, ...] = ()
-    usage: Usage = field(default_factory=Usage)
-    evidence: Mapping[str, Evidence] = field(default_factory=lambda: _NO_EVIDENCE)
-    charge: Money | None = None
-    tariff: str | None = None
-    unpriced: str | None = None
-    """Why there was no tariff, where there was none."""
-
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "evidence", MappingProxyType(dict(sorted(self.evidence.items()))))
-
-    @property
-    def priced_model(self) -> str | None:
-        """The model that answered, else the one that was asked."""
-        return self.response_model or self.model
-
-
-@dataclass(frozen=True, slots=True)
 class Opened:
-    """A request has begun: lets a report name it, and its owner, if it never closes."""
+    """A scope has begun: lets a report name it, and its owner, if it never closes.
+
+    Written when a request begins, and for a call that is still open when its request closes.
+    """
 
     request_id: str
     scope_id: str
@@ -135,6 +75,10 @@ class Opened:
     trace_id: str
     span_id: str
     parent_request_id: str | None = None
+    kind: Kind = Kind.REQUEST
+    parent_id: str | None = None
+    provider: str | None = None
+    model: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,6 +87,10 @@ class Record:
 
     ``parent_id`` is the scope it was opened in, ``None`` for the root of a request.
     ``parent_request_id`` names the request that a billed-by-itself one was started from.
+    ``observer`` is blank where agentmeter's own scope was closed, else the name of the integration
+    or instrumentation that saw it; a span of another instrumentation has its span id as scope id,
+    and a blank ``request_id`` where nothing on it says what it belongs to. ``shares`` are the
+    requests that the work was done for, with their weights, where it was done for several.
     """
 
     request_id: str
@@ -163,10 +111,12 @@ class Record:
     late: bool = False
     """Closed after its request had closed."""
     attributes: Mapping[str, str] = field(default_factory=lambda: _NO_TAGS)
+    observer: str = ""
+    shares: Mapping[str, int] = field(default_factory=lambda: _NO_SHARES)
 
     def __post_init__(self) -> None:
-        ordered = MappingProxyType(dict(sorted(self.attributes.items())))
-        object.__setattr__(self, "attributes", ordered)
+        object.__setattr__(self, "attributes", _ordered(self.attributes, _NO_TAGS))
+        object.__setattr__(self, "shares", _ordered(self.shares, _NO_SHARES))
 
 
 @dataclass(frozen=True, slots=True)
@@ -174,7 +124,8 @@ class Amendment:
     """What is known of an earlier record since: nothing is changed, this is laid over it.
 
     ``usage`` and ``evidence`` replace meter by meter where their evidence is stronger;
-    ``discarded`` marks a branch as thrown away (``True``) or kept (``False``).
+    ``discarded`` marks a scope's work as thrown away (``True``) or kept (``False``), ``reason``
+    says why; ``segments`` and ``input_digest`` say what a call's input was made of.
     """
 
     amendment_id: str
@@ -182,9 +133,12 @@ class Amendment:
     scope_id: str
     at_ns: int
     usage: Usage = field(default_factory=Usage)
-    evidence: Mapping[str, Evidence] = field(default_factory=lambda: _NO_EVIDENCE)
+    evidence: Mapping[str, Evidence] = field(default_factory=lambda: NO_EVIDENCE)
     tariff: str | None = None
     discarded: bool | None = None
+    reason: str | None = None
+    segments: tuple[Segment, ...] = ()
+    input_digest: str | None = None
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "evidence", MappingProxyType(dict(sorted(self.evidence.items()))))

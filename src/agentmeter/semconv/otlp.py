@@ -29,11 +29,13 @@ def _any_value(value: Value) -> dict[str, Any]:
         return {"boolValue": value}
     if isinstance(value, int):
         return {"intValue": str(value)}
+    if isinstance(value, float):
+        return {"doubleValue": value}
     return {"arrayValue": {"values": [{"stringValue": text} for text in value]}}
 
 
-def spans_in(document: object) -> Iterator[Mapping[str, Any]]:
-    """Every span of one OTLP JSON document, as written.
+def spans_in(document: object) -> Iterator[tuple[Mapping[str, Any], str]]:
+    """Every span of one OTLP JSON document as written, and its instrumentation scope's name.
 
     Raises ``ValueError`` if the document is not an OTLP trace export.
     """
@@ -41,23 +43,31 @@ def spans_in(document: object) -> Iterator[Mapping[str, Any]]:
         raise ValueError("not OTLP JSON: no 'resourceSpans' list at the top")
     for resource in document["resourceSpans"]:
         for scope in resource.get("scopeSpans", ()):
-            yield from scope.get("spans", ())
+            name = str((scope.get("scope") or {}).get("name", ""))
+            for span in scope.get("spans", ()):
+                yield span, name
 
 
-def fields_from_json(span: Mapping[str, Any]) -> SpanFields:
-    """The fields of one OTLP JSON span. Raises ``KeyError``, ``TypeError`` or ``ValueError``."""
+def fields_from_json(span: Mapping[str, Any], scope: str = "agentmeter") -> SpanFields:
+    """The fields of one OTLP JSON span of an instrumentation scope.
+
+    A span without an end is taken to end when it began. Raises ``KeyError``, ``TypeError`` or
+    ``ValueError``.
+    """
     return SpanFields(
         name=span["name"],
         trace_id=span["traceId"],
         span_id=span["spanId"],
         parent_span_id=span.get("parentSpanId") or None,
         started_ns=int(span["startTimeUnixNano"]),
-        ended_ns=int(span["endTimeUnixNano"]),
+        ended_ns=int(span.get("endTimeUnixNano") or 0) or int(span["startTimeUnixNano"]),
         attributes={
             entry["key"]: value
             for entry in span.get("attributes", ())
             if (value := _plain(entry["value"])) is not None
         },
+        scope=scope,
+        failed=(span.get("status") or {}).get("code") in (2, "STATUS_CODE_ERROR"),
     )
 
 
@@ -68,6 +78,8 @@ def _plain(value: Mapping[str, Any]) -> Value | None:
         return int(value["intValue"])
     if "boolValue" in value:
         return bool(value["boolValue"])
+    if "doubleValue" in value:
+        return float(value["doubleValue"])
     if "arrayValue" in value:
         values = value["arrayValue"].get("values", ())
         return tuple(str(_plain(item)) for item in values)

@@ -19,8 +19,10 @@ from agentmeter.model import (
     Kind,
     Money,
     Opened,
+    Origin,
     Owner,
     Record,
+    Segment,
     Source,
     Status,
     Usage,
@@ -28,13 +30,16 @@ from agentmeter.model import (
 from agentmeter.model.money import plain
 from agentmeter.semconv import names
 
-Value = str | int | bool | tuple[str, ...]
+Value = str | int | bool | float | tuple[str, ...]
 Attributes = dict[str, Value]
 
 
 @dataclass(frozen=True, slots=True)
 class SpanFields:
-    """A span as every carrier has it. Instants in nanoseconds since the epoch, ids in hex."""
+    """A span as every carrier has it. Instants in nanoseconds since the epoch, ids in hex.
+
+    ``scope`` is the instrumentation scope's name; ``failed`` whether its status is an error.
+    """
 
     name: str
     trace_id: str
@@ -43,6 +48,8 @@ class SpanFields:
     started_ns: int
     ended_ns: int
     attributes: Mapping[str, Value]
+    scope: str = "agentmeter"
+    failed: bool = False
 
 
 def fields_of(entry: Entry) -> SpanFields:
@@ -121,6 +128,12 @@ def record_attributes(record: Record) -> Attributes:
         attributes[names.AGENT_NAME] = record.name
     if record.kind is Kind.TOOL:
         attributes[names.TOOL_NAME] = record.name
+    if record.observer:
+        attributes[names.OBSERVER] = record.observer
+    if record.shares:
+        attributes[names.SHARES] = tuple(
+            f"{weight}:{request_id}" for request_id, weight in record.shares.items()
+        )
     for name, text in record.attributes.items():
         attributes[names.ATTRIBUTE + name] = text
     if record.call is not None:
@@ -150,8 +163,28 @@ def _put_call(attributes: Attributes, call: Call) -> None:
     if call.charge is not None:
         attributes[names.CHARGE_AMOUNT] = plain(call.charge.amount)
         attributes[names.CHARGE_CURRENCY] = call.charge.currency
+    if call.calls != 1:
+        attributes[names.CALLS] = call.calls
+    _put_input(attributes, call.segments, call.input_digest)
     _put_usage(attributes, call.usage, call.evidence)
     _put_conventional(attributes, call.usage)
+
+
+def _put_input(attributes: Attributes, segments: tuple[Segment, ...], digest: str | None) -> None:
+    _put(attributes, names.INPUT_DIGEST, digest)
+    if segments:
+        attributes[names.SEGMENTS] = tuple(_segment_text(segment) for segment in segments)
+
+
+def _segment_text(segment: Segment) -> str:
+    """``origin|digest|weight`` and ``|name``, which may hold any character, where there is one."""
+    name = "" if segment.name is None else f"|{segment.name}"
+    return f"{segment.origin}|{segment.digest}|{segment.weight}{name}"
+
+
+def _segment(text: str) -> Segment:
+    origin, digest, weight, *name = text.split("|", 3)
+    return Segment(Origin(origin), digest, int(weight), name[0] if name else None)
 
 
 def _put_usage(attributes: Attributes, usage: Usage, evidence: Mapping[str, Evidence]) -> None:
@@ -208,6 +241,11 @@ def _opened_attributes(opened: Opened) -> Attributes:
         **owner_attributes(opened.owner),
     }
     _put(attributes, names.PARENT_REQUEST_ID, opened.parent_request_id)
+    _put(attributes, names.PARENT_ID, opened.parent_id)
+    _put(attributes, names.PROVIDER, opened.provider)
+    _put(attributes, names.REQUEST_MODEL, opened.model)
+    if opened.kind is not Kind.REQUEST:
+        attributes[names.KIND] = opened.kind.value
     return attributes
 
 
@@ -221,6 +259,8 @@ def _amendment_attributes(amendment: Amendment) -> Attributes:
     _put(attributes, names.TARIFF, amendment.tariff)
     if amendment.discarded is not None:
         attributes[names.DISCARDED] = amendment.discarded
+    _put(attributes, names.REASON, amendment.reason)
+    _put_input(attributes, amendment.segments, amendment.input_digest)
     _put_usage(attributes, amendment.usage, amendment.evidence)
     return attributes
 
@@ -297,7 +337,29 @@ def _call(attributes: Mapping[str, Value]) -> Call:
         else None,
         tariff=_text(attributes, names.TARIFF),
         unpriced=_text(attributes, names.UNPRICED),
+        calls=_number(attributes, names.CALLS, 1),
+        segments=_segments(attributes),
+        input_digest=_text(attributes, names.INPUT_DIGEST),
     )
+
+
+def _segments(attributes: Mapping[str, Value]) -> tuple[Segment, ...]:
+    return tuple(_segment(text) for text in _texts(attributes, names.SEGMENTS))
+
+
+def _number(attributes: Mapping[str, Value], name: str, blank: int) -> int:
+    value = attributes.get(name, blank)
+    if isinstance(value, bool) or not isinstance(value, int):
+        raise TypeError(f"{name}: expected a whole number, got {value!r}")
+    return value
+
+
+def _shares(attributes: Mapping[str, Value]) -> dict[str, int]:
+    shares = {}
+    for text in _texts(attributes, names.SHARES):
+        weight, _, request_id = text.partition(":")
+        shares[request_id] = int(weight)
+    return shares
 
 
 def _record(fields: SpanFields) -> Record:
@@ -322,6 +384,8 @@ def _record(fields: SpanFields) -> Record:
         attributes={
             name: str(value) for name, value in _under(attributes, names.ATTRIBUTE).items()
         },
+        observer=_text(attributes, names.OBSERVER) or "",
+        shares=_shares(attributes),
     )
 
 
@@ -336,6 +400,10 @@ def _opened(fields: SpanFields) -> Opened:
         trace_id=fields.trace_id,
         span_id=fields.span_id,
         parent_request_id=_text(attributes, names.PARENT_REQUEST_ID),
+        kind=Kind(_text(attributes, names.KIND) or Kind.REQUEST),
+        parent_id=_text(attributes, names.PARENT_ID),
+        provider=_text(attributes, names.PROVIDER),
+        model=_text(attributes, names.REQUEST_MODEL),
     )
 
 
@@ -351,6 +419,9 @@ def _amendment(fields: SpanFields) -> Amendment:
         evidence=_evidence(attributes),
         tariff=_text(attributes, names.TARIFF),
         discarded=discarded if isinstance(discarded, bool) else None,
+        reason=_text(attributes, names.REASON),
+        segments=_segments(attributes),
+        input_digest=_text(attributes, names.INPUT_DIGEST),
     )
 
 

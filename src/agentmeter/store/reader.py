@@ -78,8 +78,8 @@ def _read_file(file: Path, contents: Contents) -> None:
         except ValueError as error:
             contents.problems.append(f"{file}, line {line}: {_said(error)}")
             continue
-        for span in spans:
-            _read_span(span, f"{file}, line {line}", contents)
+        for span, scope in spans:
+            _read_span(span, scope, f"{file}, line {line}", contents)
 
 
 def _documents(data: bytes) -> Iterator[tuple[int, bytes]]:
@@ -106,9 +106,9 @@ def _said(error: ValueError) -> str:
     return str(error)
 
 
-def _read_span(span: Mapping[str, Any], place: str, contents: Contents) -> None:
+def _read_span(span: Mapping[str, Any], scope: str, place: str, contents: Contents) -> None:
     try:
-        fields = fields_from_json(span)
+        fields = fields_from_json(span, scope)
         if fields.attributes.get(names.ENTRY) == "tariff":
             tariff = Tariff.from_json(orjson.loads(str(fields.attributes[names.TARIFF_BODY])))
             contents.tariffs[tariff.digest] = tariff
@@ -131,8 +131,8 @@ def read_request(folder: Path, request_id: str) -> Iterable[Entry]:
         for number, line in enumerate(file.read_bytes().splitlines(), 1):
             if wanted in line:
                 try:
-                    for span in spans_in(orjson.loads(line)):
-                        _read_span(span, f"{file}, line {number}", contents)
+                    for span, scope in spans_in(orjson.loads(line)):
+                        _read_span(span, scope, f"{file}, line {number}", contents)
                 except ValueError as error:
                     contents.problems.append(f"{file}, line {number}: {_said(error)}")
     return [entry for entry in contents.entries if entry.request_id == request_id]
