@@ -90,6 +90,8 @@ RECORDS = st.builds(
     attributes=st.dictionaries(TEXT, TEXT, max_size=3),
     observer=TEXT,
     shares=st.dictionaries(TEXT, st.integers(0, 99), max_size=3),
+    position=st.integers(0, 99),
+    children=st.integers(0, 99),
 )
 OPENED = st.builds(
     Opened,

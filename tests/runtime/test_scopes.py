@@ -12,6 +12,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import agentmeter as am
+from agentmeter.runtime.context import current_scope
+from agentmeter.runtime.counting import COUNTER
+from agentmeter.runtime.state import STATE
 from agentmeter.testing import Kept, metered
 
 
@@ -270,18 +273,61 @@ def test_money_is_never_a_float(meter: Kept) -> None:
         am.charge("x", usd=0.1)  # type: ignore[arg-type]
 
 
-def test_a_hundred_thousand_calls_are_folded_in_bounded_memory(meter: Kept) -> None:
-    """The ledger keeps a bounded number of entries, and exact totals."""
-    from agentmeter.runtime.state import STATE
-
+def test_a_request_of_many_calls_folds_to_a_few_entries_with_the_same_sums(meter: Kept) -> None:
+    """Whole subtrees fold; usage, cost, calls and scopes known to be missing stay the same."""
     before, STATE.max_entries = STATE.max_entries, 100
     try:
         with am.request(user="a") as request:
-            for _ in range(1000):
-                use(2)
+            for number in range(1000):
+                with am.agent("worker"), am.step("turn"):
+                    use(2)
+                if number % 10 == 0:
+                    am.charge("search", usd="0.001")
+            COUNTER.settle()
+            use(2)
+        COUNTER.settle()
         assert request.ledger is not None
-        assert len(request.ledger._entries) <= 101
-        assert request.usage == am.Usage(input=2000)
-        assert str(request.cost) == "0.0025 USD"
+        assert len(request.ledger._entries) <= 401
+        assert request.usage == am.Usage(input=2002)
+        (folded,), (whole,) = request.report().requests, meter.report().requests
+        assert (folded.usage, folded.amounts) == (whole.usage, whole.amounts)
+        assert (folded.calls, folded.evidence) == (whole.calls, whole.evidence)
+        assert folded.view.missing == whole.view.missing == ()
+        assert str(request.cost) == "0.1025025 USD"
     finally:
         STATE.max_entries = before
+
+
+def test_a_call_open_around_folded_calls_still_adds_only_its_excess(meter: Kept) -> None:
+    """The calls inside were folded before the outer call closed: they are not counted twice."""
+    before, STATE.max_entries = STATE.max_entries, 20
+    try:
+        with am.request(user="a") as request:
+            with am.call(model="gpt-5", provider="openai") as outer:
+                for _ in range(100):
+                    use(2)
+                COUNTER.settle()
+                outer.record(am.Usage(input=250))
+            assert request.usage == am.Usage(input=250)
+    finally:
+        STATE.max_entries = before
+
+
+def test_a_call_still_open_when_its_request_closes_is_never_passed_over(meter: Kept) -> None:
+    """Its model is named and its usage unknown, in process and from what was written."""
+    call = am.call("slow", provider="openai", model="gpt-5")
+    with am.request(user="a") as request:
+        call.open(current_scope())
+    for report in (request.report(), meter.report()):
+        (one,) = report.requests
+        assert one.evidence == {"unknown": 1}
+        assert {(gap.model, gap.meter) for gap in one.missing} == {
+            ("gpt-5", "input"),
+            ("gpt-5", "output"),
+        }
+    call.record(am.Usage(input=7))
+    call.close()
+    for report in (request.report(), meter.report()):
+        (one,) = report.requests
+        assert (dict(one.usage), one.evidence) == ({"input": 7}, {"reported": 1})
+        assert one.tree.children[0].record.late

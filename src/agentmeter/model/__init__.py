@@ -14,6 +14,7 @@ from agentmeter.model.meters import METERS, Meter, Side, meter
 from agentmeter.model.money import Money
 from agentmeter.model.owner import NOBODY, Owner
 from agentmeter.model.record import (
+    OURS,
     UNATTRIBUTED,
     Amendment,
     Entry,
@@ -30,6 +31,7 @@ __all__ = [
     "ESTIMATED",
     "METERS",
     "NOBODY",
+    "OURS",
     "REPORTED",
     "UNATTRIBUTED",
     "UNKNOWN",

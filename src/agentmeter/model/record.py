@@ -56,6 +56,9 @@ class Status(StrEnum):
     """Opened, and nothing more is known: the process died, or is still at it."""
 
 
+OURS = "agentmeter"
+"""What the names of our own observers begin with."""
+
 UNATTRIBUTED = "unattributed"
 """The request id of work that ran outside of any request."""
 
@@ -90,7 +93,8 @@ class Record:
     ``observer`` is blank where agentmeter's own scope was closed, else the name of the integration
     or instrumentation that saw it; a span of another instrumentation has its span id as scope id,
     and a blank ``request_id`` where nothing on it says what it belongs to. ``shares`` are the
-    requests that the work was done for, with their weights, where it was done for several.
+    requests that the work was done for, with their weights, where it was done for several. A gap
+    in the positions below a scope, or fewer of them than its ``children``, tells of lost records.
     """
 
     request_id: str
@@ -113,10 +117,19 @@ class Record:
     attributes: Mapping[str, str] = field(default_factory=lambda: _NO_TAGS)
     observer: str = ""
     shares: Mapping[str, int] = field(default_factory=lambda: _NO_SHARES)
+    position: int = 0
+    """1 for the first scope opened in its parent, 2 for the second …; 0 where nobody counted."""
+    children: int = 0
+    """How many scopes had been opened in this one when it closed."""
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "attributes", _ordered(self.attributes, _NO_TAGS))
         object.__setattr__(self, "shares", _ordered(self.shares, _NO_SHARES))
+
+    @property
+    def foreign(self) -> bool:
+        """Whether this is a span of another instrumentation, not a scope of ours."""
+        return bool(self.observer) and not self.observer.startswith(OURS)
 
 
 @dataclass(frozen=True, slots=True)

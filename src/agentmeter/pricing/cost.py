@@ -1,10 +1,10 @@
 """Cost: quantity x quote, line by line; what has no rate becomes a gap, never a zero."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import Decimal
 
-from agentmeter.model.money import times, total
+from agentmeter.model.money import CONTEXT, split, times, total
 from agentmeter.pricing.tariff import Quote, Rate
 
 _UNSPLIT = {
@@ -72,6 +72,37 @@ def _line(meter: str, quantity: int, rate: Rate, note: str | None) -> Line:
     notes = [text for text in (note, rate.assumed) if text is not None]
     amount = times(billed, rate.price)
     return Line(meter, billed, rate.price, amount, rate.source, "; ".join(notes) or None)
+
+
+_FINEST = -12
+
+
+def shared_part(cost: Cost, shares: Mapping[str, int], who: str) -> Cost:
+    """The part of ``cost`` that falls to ``who``; the parts of all sum to the whole, exactly.
+
+    Quantities and amounts are split by largest remainder, an amount in units of its own last
+    decimal place or of 10^-12, whichever is the finer.
+    """
+    lines = tuple(
+        replace(
+            line,
+            quantity=split(line.quantity, shares)[who],
+            amount=_part(line.amount, shares, who),
+            assumed="; ".join(filter(None, (line.assumed, "a share of the whole"))),
+        )
+        for line in cost.lines
+    )
+    gaps = tuple(
+        gap if gap.quantity is None else replace(gap, quantity=split(gap.quantity, shares)[who])
+        for gap in cost.gaps
+    )
+    return Cost(cost.currency, lines, gaps)
+
+
+def _part(amount: Decimal, shares: Mapping[str, int], who: str) -> Decimal:
+    exponent = min(_FINEST, int(amount.as_tuple().exponent))
+    units = int(amount.scaleb(-exponent, CONTEXT))
+    return Decimal(split(units, shares)[who]).scaleb(exponent, CONTEXT)
 
 
 def unpriced(usage: Mapping[str, int], reason: str) -> Cost:

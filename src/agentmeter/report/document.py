@@ -54,6 +54,7 @@ def _request(one: RequestReport) -> dict[str, Any]:
         "duration_ms": (root.ended_ns - root.started_ns) // 1_000_000,
         **_figures(one),
         "missing_parents": one.view.missing_parents,
+        "missing": list(one.view.missing),
         "tree": _scope(one.tree),
     }
 
@@ -109,7 +110,9 @@ def _facts(scope: ScopeReport) -> dict[str, Any]:
         "started_at": iso(record.started_ns),
         "duration_ms": (record.ended_ns - record.started_ns) // 1_000_000,
         "late": record.late,
-        "discarded": scope.node.discarded,
+        "iteration": scope.node.iteration,
+        "waste_reason": scope.node.waste,
+        "seen_by": list(scope.node.seen_by),
         "usage": dict(scope.usage),
         "direct_usage": dict(scope.node.usage),
         "cost": money(scope.amounts),

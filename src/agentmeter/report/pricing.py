@@ -2,9 +2,19 @@
 
 from collections.abc import Mapping
 
+from agentmeter.attribution.node import Node
 from agentmeter.model import Extent, Record, Usage
-from agentmeter.pricing.cost import Cost, Gap, Line, price, unpriced
+from agentmeter.pricing.cost import Cost, Gap, Line, price, shared_part, unpriced
 from agentmeter.pricing.tariff import Tariff
+
+
+def price_node(node: Node, tariffs: Mapping[str, Tariff], request_id: str) -> Cost:
+    """The cost of a scope's own usage; of shared work the part that is this request's."""
+    if not node.is_call:
+        return Cost()
+    cost = price_call(node.record, node.whole, tariffs)
+    shares = node.record.shares
+    return shared_part(cost, shares, request_id) if shares else cost
 
 
 def price_call(record: Record, usage: Usage, tariffs: Mapping[str, Tariff]) -> Cost:

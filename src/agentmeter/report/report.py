@@ -6,17 +6,16 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any
 
-from agentmeter.attribution.view import Node, RequestView, view
-from agentmeter.model import UNATTRIBUTED, Entry, Extent, Record, Source, Status, Usage
+from agentmeter.attribution.node import Node, RequestView
+from agentmeter.attribution.view import view
+from agentmeter.model import UNATTRIBUTED, Entry, Extent, Record, Source, Usage
 from agentmeter.model.money import CONTEXT
 from agentmeter.pricing.cost import Cost
 from agentmeter.pricing.tariff import Tariff
-from agentmeter.report.pricing import price_call
+from agentmeter.report.pricing import price_node
 
 Amounts = dict[str, Decimal]
 """Exact amounts by currency."""
-
-_LOST = (Status.ERROR, Status.CANCELLED, Status.CUT)
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,6 +98,11 @@ class Report:
             usage = usage + part.usage
         return usage
 
+    def only(self, request_id: str) -> "Report":
+        """The report of one request alone."""
+        kept = tuple(one for one in self.requests if one.request_id == request_id)
+        return Report(kept, None, self.faults)
+
     def _parts(self) -> tuple[RequestReport, ...]:
         return (*self.requests, self.unattributed) if self.unattributed else self.requests
 
@@ -130,7 +134,7 @@ def build(
 
 
 def _request(one: RequestView, tariffs: Mapping[str, Tariff]) -> RequestReport:
-    tree = _tree(one.root, tariffs)
+    tree = _tree(one, tariffs)
     calls = attempts = 0
     evidence: Counter[str] = Counter()
     missing: Counter[tuple[str | None, str, bool, str]] = Counter()
@@ -139,12 +143,12 @@ def _request(one: RequestView, tariffs: Mapping[str, Tariff]) -> RequestReport:
         for gap in scope.cost.gaps:
             model = call.priced_model if call else None
             missing[model, gap.meter, gap.quantity is not None, gap.reason] += gap.quantity or 0
-        if call is not None:
-            calls += 1
-            attempts += max(1, len(call.attempts))
-            evidence[_weakest(scope.record)] += 1
+        if call is not None and scope.node.is_call:
+            calls += call.calls
+            attempts += max(call.calls, len(call.attempts))
+            evidence[_weakest(scope.record)] += call.calls
     return RequestReport(
-        one, tree, calls, attempts, dict(sorted(evidence.items())), _listed(missing)
+        one, tree, calls, attempts, dict(sorted((+evidence).items())), _listed(missing)
     )
 
 
@@ -178,21 +182,18 @@ def walk(scope: ScopeReport) -> Iterable[ScopeReport]:
         stack.extend(reversed(one.children))
 
 
-def _tree(root: Node, tariffs: Mapping[str, Tariff]) -> ScopeReport:
-    order = [root]
+def _tree(one: RequestView, tariffs: Mapping[str, Tariff]) -> ScopeReport:
+    order = [one.root]
     for node in order:
         order.extend(node.children)
-    built: dict[str, ScopeReport] = {}
+    built: dict[int, ScopeReport] = {}
     for node in reversed(order):
-        children = tuple(built[child.record.scope_id] for child in node.children)
-        built[node.record.scope_id] = _scope(node, children, tariffs)
-    return built[root.record.scope_id]
+        children = tuple(built[id(child)] for child in node.children)
+        built[id(node)] = _scope(node, children, price_node(node, tariffs, one.request_id))
+    return built[id(one.root)]
 
 
-def _scope(
-    node: Node, children: tuple[ScopeReport, ...], tariffs: Mapping[str, Tariff]
-) -> ScopeReport:
-    cost = price_call(node.record, node.usage, tariffs)
+def _scope(node: Node, children: tuple[ScopeReport, ...], cost: Cost) -> ScopeReport:
     own: Amounts = {cost.currency: cost.amount} if cost.lines else {}
     usage = node.usage
     for child in children:
@@ -203,12 +204,8 @@ def _scope(
         cost,
         usage,
         _added([own, *(child.amounts for child in children)]),
-        _added([own if _wasted(node) else {}, *(child.waste for child in children)]),
+        _added([own if node.waste else {}, *(child.waste for child in children)]),
     )
-
-
-def _wasted(node: Node) -> bool:
-    return node.discarded or (node.record.call is not None and node.record.status in _LOST)
 
 
 def _added(parts: Iterable[Amounts]) -> Amounts:

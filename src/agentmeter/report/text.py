@@ -105,6 +105,10 @@ def _figures(one: RequestReport) -> list[str]:
     ]
     if one.view.missing_parents:
         figures.append(f"  {one.view.missing_parents} scopes whose parent has no record")
+    if one.view.missing:
+        named = ", ".join(one.view.missing[:3])
+        more = f" and {len(one.view.missing) - 3} more" if len(one.view.missing) > 3 else ""
+        figures.append(f"  {len(one.view.missing)} scopes have left no record: {named}{more}")
     return figures
 
 
@@ -141,8 +145,8 @@ def _label(scope: ScopeReport) -> str:
 def _notes(scope: ScopeReport) -> str:
     record = scope.record
     notes = [_attempts(record), *_evidence(record)]
-    if scope.node.discarded:
-        notes.append("discarded")
+    if scope.node.waste:
+        notes.append(f"waste: {scope.node.waste}")
     if record.late:
         notes.append("late")
     if record.call is not None:

@@ -6,7 +6,18 @@ from decimal import Decimal
 from typing import Any
 
 from agentmeter.exceptions import UsageError
-from agentmeter.model import CHARGED, REPORTED, Attempt, Call, Evidence, Kind, Money, Usage
+from agentmeter.model import (
+    CHARGED,
+    REPORTED,
+    Attempt,
+    Call,
+    Evidence,
+    Kind,
+    Money,
+    Opened,
+    Status,
+    Usage,
+)
 from agentmeter.model import UNKNOWN as UNKNOWN_EVIDENCE
 from agentmeter.pricing.tariff import PriceKey, Tariff, Unpriced
 from agentmeter.runtime.context import current_scope
@@ -89,6 +100,20 @@ class CallScope(Scope):
             if isinstance(above, CallScope):
                 above._contains_calls = True
             above = above.parent
+        if self.ledger is not None:
+            self.ledger.begun(self.scope_id, self.opened)
+
+    def opened(self) -> Opened:
+        """The marker for a call that is still open: its model is known, its usage is not."""
+        return replace(
+            super().opened(), provider=self.facts.provider, model=self.facts.priced_model
+        )
+
+    def close(self, error: BaseException | None = None, status: Status | None = None) -> None:
+        """End; a second close does nothing."""
+        super().close(error, status)
+        if self.ledger is not None:
+            self.ledger.over(self.scope_id)
 
 
 def _refused(facts: Call, unknown: dict[str, Evidence]) -> dict[str, Evidence]:

@@ -1,21 +1,26 @@
 """The ledger: what is known of one request while the process runs.
 
-Memory is bounded. Past ``max_entries`` the closed leaves are folded into totals, which stay
-exact; the full tree is then read back from the journal when a report is asked for.
+Memory is bounded. Past ``max_entries`` the closed parts of the tree are folded: calls that are
+alike become one that stands for all of them, with their exact usage and cost. The full tree is
+read back from the journal when a report is asked for.
 """
 
 import threading
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
-from agentmeter.attribution.view import Node, view
-from agentmeter.model import Entry, Kind, Money, Opened, Owner, Record, Usage
+from agentmeter.attribution.node import Node, RequestView, nodes
+from agentmeter.attribution.view import view
+from agentmeter.model import Entry, Money, Opened, Owner, Usage
 from agentmeter.model.money import CONTEXT
-from agentmeter.pricing.cost import Cost
 from agentmeter.pricing.tariff import Tariff
-from agentmeter.report.pricing import price_call
+from agentmeter.report.pricing import price_node
 from agentmeter.report.report import Report, build
+from agentmeter.runtime.counting import COUNTER
 from agentmeter.runtime.faults import FAULTS
+from agentmeter.runtime.fold import folded
 from agentmeter.runtime.state import STATE
+
+_PATIENCE = 4
 
 
 class Ledger:
@@ -26,16 +31,30 @@ class Ledger:
         self.owner = owner
         self.closed = False
         self._lock = threading.Lock()
+        self._folding = threading.Lock()
         self._entries: list[Entry] = []
+        self._open: dict[str, Callable[[], Opened]] = {}
         self._tariffs: dict[str, Tariff] = {}
-        self._folded_usage = Usage()
-        self._folded_cost: dict[str, Money] = {}
-        self._folded = 0
+        self._folds = False
+        self._fold_at = STATE.max_entries
+        self._folded = False
 
     def join(self, owner: Owner) -> None:
         """Fill the blank owner fields from a request that was opened inside this one."""
         with self._lock:
             self.owner = self.owner.filled_from(owner)
+
+    def begun(self, scope_id: str, opened: Callable[[], Opened]) -> None:
+        """A call has begun; ``opened`` makes its marker."""
+        self._open[scope_id] = opened
+
+    def over(self, scope_id: str) -> None:
+        """A call is over."""
+        self._open.pop(scope_id, None)
+
+    def still_open(self) -> list[Opened]:
+        """The markers of the calls that are open now."""
+        return [opened() for opened in list(self._open.values())]
 
     def add(self, entry: Entry, tariff: Tariff | None = None) -> None:
         """Take an entry of this request, and the tariff that it names."""
@@ -43,15 +62,19 @@ class Ledger:
             if tariff is not None:
                 self._tariffs[tariff.digest] = tariff
             self._entries.append(entry)
-            if len(self._entries) > STATE.max_entries:
-                self._fold()
+            size = len(self._entries)
+            begins = size > self._fold_at and not self._folds
+            self._folds = self._folds or begins
+        if begins:
+            COUNTER.submit(self._fold)
+        elif size > _PATIENCE * self._fold_at:
+            self._fold()  # the counter's thread does not keep up: whoever fills, folds
 
     @property
     def usage(self) -> Usage:
         """Quantities so far, by meter."""
-        with self._lock:
-            entries, usage = list(self._entries), self._folded_usage
-        for node in _nodes(entries):
+        usage = Usage()
+        for node in _nodes(self._view()):
             usage = usage + node.usage if node.usage else usage
         return usage
 
@@ -61,11 +84,11 @@ class Ledger:
 
         Raises ``MoneyError`` where the request's calls were priced in several currencies.
         """
-        with self._lock:
-            entries, sums = list(self._entries), dict(self._folded_cost)
-        for node in _nodes(entries):
-            for part in self._priced(node):
-                sums[part.currency] = sums[part.currency] + part if part.currency in sums else part
+        sums: dict[str, Money] = {}
+        for node in _nodes(self._view()):
+            cost = price_node(node, self._tariffs, self.request_id)
+            part = Money(cost.amount, cost.currency)
+            sums[part.currency] = sums[part.currency] + part if part.currency in sums else part
         parts = [money for money in sums.values() if money.amount] or list(sums.values())
         total = parts[0] if parts else Money(CONTEXT.create_decimal(0))
         for part in parts[1:]:
@@ -79,51 +102,27 @@ class Ledger:
         if folded and STATE.reader is not None:
             if STATE.sink is not None:
                 STATE.sink.flush()
-            entries = [*STATE.reader.entries_of(self.request_id), *entries]
-        elif folded:
-            FAULTS.count("ledger: entries folded and no journal to read them back from", times=1)
-        return build(entries, tariffs, faults=FAULTS.counts())
+            entries = list(STATE.reader.entries_of(self.request_id))
+        made = build([*entries, *self.still_open()], tariffs, faults=FAULTS.counts())
+        return made.only(self.request_id)
 
-    def _priced(self, node: Node) -> Iterable[Money]:
-        cost = self._cost_of(node)
-        yield Money(cost.amount, cost.currency)
-
-    def _cost_of(self, node: Node) -> Cost:
-        return price_call(node.record, node.usage, self._tariffs)
+    def _view(self) -> RequestView | None:
+        with self._lock:
+            entries = list(self._entries)
+        return next((one for one in view(entries) if one.request_id == self.request_id), None)
 
     def _fold(self) -> None:
-        """Move leaf calls that nothing else refers to into the totals."""
-        referred = {e.parent_id for e in self._entries if isinstance(e, Record)}
-        amended = {e.scope_id for e in self._entries if not isinstance(e, (Record, Opened))}
-        calls = {e.scope_id for e in self._entries if isinstance(e, Record) and e.call is not None}
-        keep: list[Entry] = []
-        for entry in self._entries:
-            if not _foldable(entry, referred | amended, calls):
-                keep.append(entry)
-                continue
-            assert isinstance(entry, Record) and entry.call is not None  # noqa: PT018
-            node = Node(entry, (), entry.call.usage)
-            self._folded_usage = self._folded_usage + node.usage
-            for part in self._priced(node):
-                known = self._folded_cost.get(part.currency)
-                self._folded_cost[part.currency] = known + part if known else part
-            self._folded += 1
-        self._entries = keep
+        """Fold what was known when this began, as a rule on the counter's thread."""
+        with self._folding:
+            with self._lock:
+                known = list(self._entries)
+            kept = folded(known, self.request_id, set(self._open), self._tariffs)
+            with self._lock:
+                self._entries[: len(known)] = kept
+                self._folded = self._folded or len(kept) < len(known)
+                self._fold_at = max(STATE.max_entries, 2 * len(kept))
+                self._folds = False
 
 
-def _foldable(entry: Entry, referred: set[str | None], calls: set[str]) -> bool:
-    return (
-        isinstance(entry, Record)
-        and entry.kind is Kind.CALL
-        and entry.call is not None
-        and entry.scope_id not in referred
-        and entry.parent_id not in calls
-    )
-
-
-def _nodes(entries: list[Entry]) -> Iterable[Node]:
-    stack = [one.root for one in view(entries)]
-    while stack:
-        node = stack.pop()
-        yield node
-        stack.extend(node.children)
+def _nodes(one: RequestView | None) -> Iterable[Node]:
+    return nodes(one.root) if one is not None else ()

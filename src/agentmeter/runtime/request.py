@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from agentmeter.exceptions import ScopeError
-from agentmeter.model import Kind, Opened, Owner, Status, Usage
+from agentmeter.model import Kind, Owner, Status, Usage
 from agentmeter.model.money import Money
 from agentmeter.report.report import Report
 from agentmeter.runtime.context import current_scope
@@ -64,29 +64,23 @@ class RequestScope(Scope):
         super().open(parent)
         if self.parent is None and self.ledger is not None:
             with guarded("request.opened"):
-                emit(self._opened(self.ledger), self.ledger, None)
-
-    def _opened(self, ledger: Ledger) -> Opened:
-        return Opened(
-            ledger.request_id,
-            self.scope_id,
-            self.name,
-            ledger.owner,
-            self.started_ns,
-            self.trace_id,
-            self.span_id,
-            self._parent_request_id(),
-        )
+                emit(self.opened(), self.ledger, None)
 
     def _parent_request_id(self) -> str | None:
         above = self._above
         return above.request_id if above is not None and above.ledger is not None else None
 
     def close(self, error: BaseException | None = None, status: Status | None = None) -> None:
-        """End; with ``flush_on_close`` the journal is written before this returns."""
+        """End; with ``flush_on_close`` the journal is written before this returns.
+
+        A call that is still open then leaves a marker, so that no report passes it over.
+        """
         super().close(error, status)
-        if self.parent is None and self.ledger is not None:
+        if self.parent is None and self.ledger is not None and not self.ledger.closed:
             self.ledger.closed = True
+            with guarded("request.open_calls"):
+                for opened in self.ledger.still_open():
+                    emit(opened, self.ledger, None)
             if STATE.flush_on_close and STATE.sink is not None:
                 with guarded("request.flush"):
                     STATE.sink.flush()

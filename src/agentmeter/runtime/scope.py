@@ -5,6 +5,7 @@ decorated function opens a fresh activation. Used in a ``with`` statement it *is
 entering it a second time raises ``ScopeError``.
 """
 
+import threading
 from collections.abc import Callable, Mapping
 from types import TracebackType
 from typing import Any, Self, TypeVar
@@ -31,6 +32,8 @@ from agentmeter.runtime.state import STATE
 
 F = TypeVar("F", bound=Callable[..., Any])
 
+_COUNTING = threading.Lock()
+
 
 class Scope:
     """A span of work inside a request; see the module's text. Use the public functions instead."""
@@ -50,6 +53,7 @@ class Scope:
         self.scope_id = self.trace_id = self.span_id = ""
         self.parent_span_id: str | None = None
         self.started_ns = 0
+        self.position = self.children = 0
         self._token: Any = None
         self._entered = False
         self._closed = False
@@ -109,7 +113,15 @@ class Scope:
             self.started_ns = state.now_ns()
             self.scope_id = state.new_id(8)
             self._belong(parent)
+            if self.parent is not None:
+                self.position = self.parent.next_position()
             spans.start(self)
+
+    def next_position(self) -> int:
+        """Where the scope that is opened in this one now stands, from 1."""
+        with _COUNTING:
+            self.children += 1
+            return self.children
 
     def _belong(self, parent: "Scope | None") -> None:
         """Take the request from the parent; work outside of any request is unattributed."""
@@ -166,6 +178,23 @@ class Scope:
             parent_request_id=self._parent_request_id(),
             late=self.ledger is not None and self.ledger.closed,
             attributes=self.attributes,
+            position=self.position,
+            children=self.children,
+        )
+
+    def opened(self) -> Opened:
+        """The marker that says this scope has begun."""
+        return Opened(
+            request_id=self.request_id,
+            scope_id=self.scope_id,
+            name=self.name,
+            owner=self.owner,
+            started_ns=self.started_ns,
+            trace_id=self.trace_id,
+            span_id=self.span_id,
+            parent_request_id=self._parent_request_id(),
+            kind=self.kind,
+            parent_id=self._parent_id(),
         )
 
     def _parent_id(self) -> str | None:

@@ -60,7 +60,7 @@ def fields_from_json(span: Mapping[str, Any], scope: str = "agentmeter") -> Span
         span_id=span["spanId"],
         parent_span_id=span.get("parentSpanId") or None,
         started_ns=int(span["startTimeUnixNano"]),
-        ended_ns=int(span.get("endTimeUnixNano") or 0) or int(span["startTimeUnixNano"]),
+        ended_ns=int(span.get("endTimeUnixNano", span["startTimeUnixNano"])),
         attributes={
             entry["key"]: value
             for entry in span.get("attributes", ())

@@ -128,6 +128,8 @@ def record_attributes(record: Record) -> Attributes:
         attributes[names.AGENT_NAME] = record.name
     if record.kind is Kind.TOOL:
         attributes[names.TOOL_NAME] = record.name
+    if record.position or record.children:
+        attributes[names.PLACE] = f"{record.position}/{record.children}"
     if record.observer:
         attributes[names.OBSERVER] = record.observer
     if record.shares:
@@ -364,6 +366,7 @@ def _shares(attributes: Mapping[str, Value]) -> dict[str, int]:
 
 def _record(fields: SpanFields) -> Record:
     attributes = fields.attributes
+    place = _place(attributes)
     return Record(
         request_id=_required(attributes, names.REQUEST_ID),
         scope_id=_required(attributes, names.SCOPE_ID),
@@ -386,7 +389,14 @@ def _record(fields: SpanFields) -> Record:
         },
         observer=_text(attributes, names.OBSERVER) or "",
         shares=_shares(attributes),
+        position=place[0],
+        children=place[1],
     )
+
+
+def _place(attributes: Mapping[str, Value]) -> tuple[int, int]:
+    position, _, children = (_text(attributes, names.PLACE) or "0/0").partition("/")
+    return int(position), int(children)
 
 
 def _opened(fields: SpanFields) -> Opened:

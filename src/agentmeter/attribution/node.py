@@ -1,0 +1,61 @@
+"""The view's values: scopes as a tree, each with what it holds."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from agentmeter.model import OURS, Owner, Record, Usage
+
+
+@dataclass(frozen=True, slots=True)
+class Node:
+    """One scope of a request with what it holds.
+
+    ``whole`` is the scope's own usage: nothing for a scope that contains calls, since what it
+    reports beyond them hangs below it as a *residual* leaf. ``usage`` is the part of it that is
+    this request's, all of it unless the work was shared. ``waste`` says why the usage bought
+    nothing; ``iteration`` counts the turns of the agent, branch, tool or request that the scope
+    belongs to, from 1. ``seen_by`` names the observers whose records were merged into this one.
+    """
+
+    record: Record
+    children: tuple["Node", ...]
+    usage: Usage
+    whole: Usage
+    waste: str | None = None
+    iteration: int = 1
+    seen_by: tuple[str, ...] = (OURS,)
+    contains_calls: bool = False
+
+    @property
+    def is_call(self) -> bool:
+        """Whether this is a leaf that consumes."""
+        return self.record.call is not None and not self.contains_calls
+
+    @property
+    def only_observed(self) -> bool:
+        """Known from other instrumentations alone, and so only as complete as their sampling."""
+        return self.is_call and not any(name.startswith(OURS) for name in self.seen_by)
+
+
+@dataclass(frozen=True, slots=True)
+class RequestView:
+    """One request: its tree, its owner, and what was missing.
+
+    ``missing`` names the scopes that are known to have been opened and left no record, by where
+    they stood; ``missing_parents`` counts the scopes that hang below the root for want of theirs.
+    """
+
+    request_id: str
+    root: Node
+    owner: Owner
+    missing_parents: int = 0
+    missing: tuple[str, ...] = ()
+
+
+def nodes(root: Node) -> Iterator[Node]:
+    """Every node of a tree, parents first."""
+    stack = [root]
+    while stack:
+        node = stack.pop()
+        yield node
+        stack.extend(reversed(node.children))

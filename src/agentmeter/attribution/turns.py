@@ -1,0 +1,45 @@
+"""Iterations: which turn of its loop a piece of work belongs to, found from the calls alone.
+
+A loop belongs to an agent, a branch, a tool or the request. Its turns are told apart by its own
+model calls: one that begins after every call of the turn has ended begins the next turn, and calls
+that run side by side are of one turn. Everything else of the loop belongs to the turn begun last.
+"""
+
+from bisect import bisect_right
+from collections.abc import Mapping
+
+from agentmeter.attribution.gather import Key, key_of
+from agentmeter.model import Kind, Record
+
+_OWNERS = (Kind.REQUEST, Kind.AGENT, Kind.BRANCH, Kind.TOOL)
+_NO_TURN = ("embeddings", "rerank", "retrieval")
+
+
+def iterations(order: list[Record], below: Mapping[Key, list[Record]]) -> dict[Key, int]:
+    """The turn of every record, from 1; ``order`` has parents before their children."""
+    owners: dict[Key, Key] = {key_of(order[0]): key_of(order[0])}
+    calls: dict[Key, list[Record]] = {}
+    for record in order:
+        key = key_of(record)
+        inner = key if record.kind in _OWNERS else owners[key]
+        for child in below.get(key, ()):
+            owners[key_of(child)] = inner
+            if child.kind is Kind.CALL and child.call and child.call.operation not in _NO_TURN:
+                calls.setdefault(inner, []).append(child)
+    begun = {owner: _begun(found) for owner, found in calls.items()}
+    turns: dict[Key, int] = {}
+    for record in order:
+        starts = begun.get(owners[key_of(record)], [])
+        turns[key_of(record)] = max(1, bisect_right(starts, record.started_ns))
+    return turns
+
+
+def _begun(calls: list[Record]) -> list[int]:
+    """When each turn began, in nanoseconds since the epoch."""
+    starts: list[int] = []
+    ended = -1
+    for call in sorted(calls, key=lambda record: (record.started_ns, record.ended_ns)):
+        if not starts or call.started_ns >= ended:
+            starts.append(call.started_ns)
+        ended = max(ended, call.ended_ns)
+    return starts
