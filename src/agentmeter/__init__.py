@@ -24,6 +24,7 @@ from agentmeter.runtime.carrier import inject, resume
 from agentmeter.runtime.context import ContextExecutor, carried
 from agentmeter.runtime.public import agent, branch, call, request, step, tool
 from agentmeter.runtime.request import current
+from agentmeter.runtime.shared import shared
 
 __version__ = "0.1.0"
 
@@ -52,6 +53,7 @@ __all__ = [
     "instrument",
     "request",
     "resume",
+    "shared",
     "step",
     "tool",
     "uninstrument",

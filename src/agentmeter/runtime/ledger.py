@@ -6,7 +6,7 @@ read back from the journal when a report is asked for.
 """
 
 import threading
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 
 from agentmeter.attribution.node import Node, RequestView, nodes
 from agentmeter.attribution.view import view
@@ -30,6 +30,7 @@ class Ledger:
         self.request_id = request_id
         self.owner = owner
         self.closed = False
+        self.shares: Mapping[str, int] = {}
         self._lock = threading.Lock()
         self._folding = threading.Lock()
         self._entries: list[Entry] = []

@@ -117,6 +117,10 @@ class Scope:
                 self.position = self.parent.next_position()
             spans.start(self)
 
+    def links(self) -> list[trace.SpanContext]:
+        """Spans that this scope's span points to, beside its parent."""
+        return []
+
     def next_position(self) -> int:
         """Where the scope that is opened in this one now stands, from 1."""
         with _COUNTING:
@@ -180,6 +184,7 @@ class Scope:
             attributes=self.attributes,
             position=self.position,
             children=self.children,
+            shares=self.ledger.shares if self.ledger is not None else {},
         )
 
     def opened(self) -> Opened:

@@ -5,7 +5,7 @@ from weakref import WeakSet
 
 from opentelemetry import trace
 from opentelemetry.context import Context
-from opentelemetry.trace import SpanKind, StatusCode, format_span_id, format_trace_id
+from opentelemetry.trace import Link, SpanKind, StatusCode, format_span_id, format_trace_id
 
 from agentmeter.model import Call, Kind, Record, Status
 from agentmeter.model.money import plain
@@ -42,7 +42,11 @@ def start(scope: "Scope") -> None:
         kind = SpanKind.CLIENT if scope.kind is Kind.CALL else SpanKind.INTERNAL
         above = trace.get_current_span().get_span_context()
         scope.span = _tracer(provider).start_span(
-            name, kind=kind, attributes=_identity(scope), start_time=scope.started_ns
+            name,
+            kind=kind,
+            attributes=_identity(scope),
+            links=[Link(context) for context in scope.links()],
+            start_time=scope.started_ns,
         )
         context = scope.span.get_span_context()
         if context.is_valid and context.span_id != above.span_id:

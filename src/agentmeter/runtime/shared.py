@@ -1,0 +1,101 @@
+"""Shared work: what is done once for several requests, and falls to each by its weight."""
+
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any
+
+from opentelemetry.trace import SpanContext
+
+from agentmeter.exceptions import ScopeError
+from agentmeter.model import NOBODY, Entry, Kind, Opened
+from agentmeter.pricing.tariff import Tariff
+from agentmeter.runtime.ledger import Ledger
+from agentmeter.runtime.request import RequestHandle, RequestScope
+from agentmeter.runtime.scope import Scope
+from agentmeter.runtime.state import STATE
+
+Sharing = RequestScope | RequestHandle | str
+"""A request that shares: its scope, what ``current`` gave, or its id."""
+
+
+class SharedLedger(Ledger):
+    """Hands what was done to the ledger of every request that shares it."""
+
+    def __init__(self, shares: Mapping[str, int], ledgers: Iterable[Ledger]) -> None:
+        super().__init__(STATE.new_id(16), NOBODY)
+        self.shares = shares
+        self._ledgers = tuple(ledgers)
+
+    def add(self, entry: Entry, tariff: Tariff | None = None) -> None:
+        """Take an entry, here and in the ledgers of those that share it."""
+        super().add(entry, tariff)
+        for ledger in self._ledgers:
+            ledger.add(entry, tariff)
+
+    def begun(self, scope_id: str, opened: Callable[[], Opened]) -> None:
+        """A call has begun."""
+        for ledger in self._ledgers:
+            ledger.begun(scope_id, opened)
+
+    def over(self, scope_id: str) -> None:
+        """A call is over."""
+        for ledger in self._ledgers:
+            ledger.over(scope_id)
+
+
+class SharedScope(Scope):
+    """Work for several requests; everything in it is split among them."""
+
+    kind = Kind.STEP
+
+    def __init__(self, requests: Mapping[Sharing, int], name: str | None = None) -> None:
+        super().__init__(name or "shared")
+        self._requests = requests
+
+    def fresh(self, name: str, arguments: Any) -> "SharedScope":
+        """A new activation for a call of the decorated function."""
+        return SharedScope(self._requests, self.given_name)
+
+    def _belong(self, parent: Scope | None) -> None:
+        self.parent = None
+        shares = {_id_of(request): weight for request, weight in self._requests.items()}
+        here = (request for request in self._requests if not isinstance(request, str))
+        self.ledger = SharedLedger(shares, map(_ledger_of, here))
+
+    def links(self) -> list[SpanContext]:
+        """The spans of the requests that share, where they have any."""
+        scopes = (one for one in self._requests if isinstance(one, RequestScope))
+        return [scope.span.get_span_context() for scope in scopes if scope.span is not None]
+
+
+def shared(
+    requests: Mapping[Sharing, int] | Iterable[Sharing], name: str | None = None
+) -> SharedScope:
+    """Work that serves several requests: a batch of embeddings, a cache warmed for many.
+
+    ``requests`` are the requests with their weights, or the requests alone for equal parts; a
+    request is its scope, what ``current()`` gives, or its id. Tokens are split in whole numbers
+    and money exactly, so that the parts sum to the whole. Raises ``ScopeError`` for a weight that
+    is not a whole number above zero, and where nobody shares.
+    """
+    weights = dict(requests) if isinstance(requests, Mapping) else dict.fromkeys(requests, 1)
+    for request, weight in weights.items():
+        if isinstance(weight, bool) or not isinstance(weight, int) or weight <= 0:
+            raise ScopeError(
+                f"shared: the weight of {request!r} is {weight!r}; "
+                "a weight is a whole number above zero"
+            )
+        if not isinstance(request, str):
+            _ledger_of(request)
+    if not weights:
+        raise ScopeError("shared: name at least one request that the work is for")
+    return SharedScope(weights, name)
+
+
+def _ledger_of(request: RequestScope | RequestHandle) -> Ledger:
+    if request.ledger is None:
+        raise ScopeError("shared: this request has not begun; enter it first, or give its id")
+    return request.ledger
+
+
+def _id_of(request: Sharing) -> str:
+    return request if isinstance(request, str) else _ledger_of(request).request_id
