@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from agentmeter.model import OURS, Owner, Record, Usage
+from agentmeter.model import OURS, Kind, Owner, Record, Usage
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +29,8 @@ class Node:
     @property
     def is_call(self) -> bool:
         """Whether this is a leaf that consumes."""
-        return self.record.call is not None and not self.contains_calls
+        consumes = self.record.kind is Kind.CALL and self.record.call is not None
+        return consumes and not self.contains_calls
 
     @property
     def only_observed(self) -> bool:
