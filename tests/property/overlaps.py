@@ -108,11 +108,14 @@ def _call(draw: st.DrawFn, made: Overlaps, parent: Record, ids: count, clock: co
     made.calls[parent.request_id] += 1
     response_id = f"resp-{next(ids)}" if draw(st.booleans()) else None
     observers = draw(st.lists(st.sampled_from(("", *OTHERS)), min_size=1, max_size=4, unique=True))
+    nested = draw(st.booleans())
+    tied = nested or response_id is not None  # so that the clocks need not agree
     knows = draw(st.sampled_from(observers))
     above, stamped = parent, parent if not parent.foreign else None
     for depth, observer in enumerate(observers):
         usage, evidence = _as_told(draw, fresh, cached, sure=observer == knows)
         span_id = _hex(ids)
+        skew = draw(st.sampled_from([0, 5 * 10**8])) if tied and observer else 0
         record = Record(
             parent.request_id,
             span_id if observer else _hex(ids),
@@ -120,8 +123,8 @@ def _call(draw: st.DrawFn, made: Overlaps, parent: Record, ids: count, clock: co
             Kind.CALL,
             "m",
             Owner(),
-            start + depth,
-            start + 500 - depth,
+            start + skew + depth,
+            start + skew + 500 - depth,
             call=Call(model="m", response_id=response_id, usage=usage, evidence=evidence),
             trace_id=parent.trace_id,
             span_id=span_id,
@@ -129,7 +132,7 @@ def _call(draw: st.DrawFn, made: Overlaps, parent: Record, ids: count, clock: co
             observer=observer,
         )
         made.records.append(record)
-        if draw(st.booleans()):
+        if nested:
             above = record
             stamped = record if not observer else stamped
 
