@@ -197,16 +197,13 @@ def _ask_for_usage(exchange: Exchange, body: Mapping[str, Any]) -> None:
 
 def facts_from(response: Any) -> Call:
     """The facts of a response object of the SDK, without dumping all of it."""
-    usage = getattr(response, "usage", None)
-    raw = usage.model_dump(exclude_none=True, warnings=False) if usage is not None else None
-    choices = getattr(response, "choices", None) or ()
     return facts_of(
         {
-            "usage": raw,
+            "usage": getattr(response, "usage", None),
             "id": getattr(response, "id", None),
             "model": getattr(response, "model", None),
             "service_tier": getattr(response, "service_tier", None),
-            "choices": [{"finish_reason": getattr(one, "finish_reason", None)} for one in choices],
+            "choices": getattr(response, "choices", None),
         }
     )
 

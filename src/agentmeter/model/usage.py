@@ -2,10 +2,12 @@
 
 from collections.abc import ItemsView, Iterator, Mapping
 from types import MappingProxyType
-from typing import Self
+from typing import Any, Self, TypeVar, overload
 
 from agentmeter.exceptions import UsageError
 from agentmeter.model.meters import METERS, Side, meter
+
+T = TypeVar("T")
 
 
 class Usage(Mapping[str, int]):
@@ -50,6 +52,14 @@ class Usage(Mapping[str, int]):
     def items(self) -> ItemsView[str, int]:
         """Meters and quantities; the mapping's own view, which is quicker than the inherited."""
         return self._quantities.items()
+
+    @overload
+    def get(self, name: str, /) -> int | None: ...
+    @overload
+    def get(self, name: str, /, default: int | T) -> int | T: ...
+    def get(self, name: str, /, default: Any = None) -> Any:
+        """The quantity of a meter; the inherited one raises and catches for every absent meter."""
+        return self._quantities.get(name, default)
 
     def __hash__(self) -> int:
         return hash(tuple(self._quantities.items()))

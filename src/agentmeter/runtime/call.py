@@ -26,6 +26,8 @@ from agentmeter.runtime.scope import Scope
 from agentmeter.runtime.state import STATE
 from agentmeter.semconv.provider_usage import normalise, plain_mapping
 
+NOTHING_KNOWN = Call()
+
 
 class CallScope(Scope):
     """One leaf: an inference, an embedding, a paid tool. Say what it used with ``record``."""
@@ -40,11 +42,20 @@ class CallScope(Scope):
         facts: Call | None = None,
     ) -> None:
         super().__init__(name, attributes)
-        self.facts = facts or Call()
+        self._facts = facts or NOTHING_KNOWN
+        self._news: dict[str, Any] = {}
 
     def fresh(self, name: str, arguments: Any) -> "CallScope":
         """A new activation for a call of the decorated function."""
         return CallScope(self.given_name or name, self.attributes, facts=self.facts)
+
+    @property
+    def facts(self) -> Call:
+        """What is known of the call so far."""
+        if self._news:
+            self._facts = replace(self._facts, **self._news)
+            self._news = {}
+        return self._facts
 
     @property
     def name(self) -> str:
@@ -70,8 +81,8 @@ class CallScope(Scope):
         )
 
     def update(self, **facts: Any) -> None:
-        """Set fields of the call's facts."""
-        self.facts = replace(self.facts, **facts)
+        """Set fields of the call's facts; they are put together once, when somebody asks."""
+        self._news.update(facts)
 
     def attempt(self, attempt: Attempt) -> None:
         """Add one try of this call."""

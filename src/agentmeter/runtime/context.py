@@ -4,9 +4,8 @@ A private ``ContextVar`` would be lost where OpenTelemetry's own threading instr
 the context over; this key travels with it.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import Executor, Future
-from contextlib import contextmanager
 from contextvars import copy_context
 from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
 
@@ -27,14 +26,19 @@ def current_scope(context: otel_context.Context | None = None) -> "Scope | None"
     return otel_context.get_value(_KEY, context)  # type: ignore[return-value]
 
 
-@contextmanager
-def attached(scope: "Scope") -> Iterator[None]:
+class attached:  # noqa: N801  # it is read as a statement: ``with attached(scope):``
     """``scope`` is the current one inside. Never held across a ``yield`` of a generator."""
-    token = attach(scope)
-    try:
-        yield
-    finally:
-        otel_context.detach(token)
+
+    __slots__ = ("_scope", "_token")
+
+    def __init__(self, scope: "Scope") -> None:
+        self._scope = scope
+
+    def __enter__(self) -> None:
+        self._token = attach(self._scope)
+
+    def __exit__(self, *_: object) -> None:
+        otel_context.detach(self._token)
 
 
 def attach(scope: "Scope") -> Any:

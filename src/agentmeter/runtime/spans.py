@@ -115,6 +115,12 @@ def _stamp(provider: trace.TracerProvider) -> None:
             add(_processor())
 
 
+def _is_ours(span: "Span") -> bool:
+    """Whether ``spans.start`` made the span, and so gave it the request already."""
+    made_by = span.instrumentation_scope
+    return made_by is not None and made_by.name == _SCOPE
+
+
 def _processor() -> object:
     from opentelemetry.sdk.trace import SpanProcessor
 
@@ -124,10 +130,10 @@ def _processor() -> object:
         def on_start(self, span: "Span", parent_context: Context | None = None) -> None:
             with guarded("span stamp"):
                 scope = current_scope(parent_context)
-                attributes = span.attributes or {}
-                if scope is not None and names.REQUEST_ID not in attributes:
-                    owner = owner_attributes(scope.owner) if STATE.stamp_owner else {}
-                    span.set_attributes({names.REQUEST_ID: scope.request_id, **owner})
+                if scope is None or _is_ours(span) or names.REQUEST_ID in (span.attributes or {}):
+                    return
+                owner = owner_attributes(scope.owner) if STATE.stamp_owner else {}
+                span.set_attributes({names.REQUEST_ID: scope.request_id, **owner})
 
         def on_end(self, span: "ReadableSpan") -> None:
             """Nothing: a span cannot be changed any more."""

@@ -21,14 +21,17 @@ _OUTPUT_PARTS = {"reasoning_tokens": "reasoning", "audio_tokens": "output_audio"
 
 
 def plain_mapping(value: object) -> Mapping[str, Any] | None:
-    """``value`` as a mapping: itself, a pydantic model's dump, or ``None``."""
+    """``value`` as a mapping: itself, the stated fields of a pydantic model, or ``None``.
+
+    One level only: a response is mostly content, and dumping all of it costs more than metering.
+    """
     if isinstance(value, Mapping):
         return value
-    dump = getattr(value, "model_dump", None)
-    if callable(dump):
-        dumped = dump(exclude_unset=True, warnings=False)
-        return dumped if isinstance(dumped, Mapping) else None
-    return None
+    stated = getattr(value, "model_fields_set", None)
+    if not isinstance(stated, set):
+        return None
+    fields = {name: getattr(value, name) for name in stated}
+    return {**fields, **(getattr(value, "model_extra", None) or {})}
 
 
 def normalise(raw: Mapping[str, Any]) -> Usage:
