@@ -170,16 +170,16 @@ def _begin(client: Any, options: Any) -> Exchange | None:
     if path is None or str(options.method).lower() != "post" or not isinstance(body, Mapping):
         return None
     stream = bool(body.get("stream"))
-    facts = Call(
+    scope = CallScope(
         provider="azure" if _AZURE in str(client.base_url) else "openai",
         model=body.get("model") if isinstance(body.get("model"), str) else None,
         operation=_OPERATIONS[path],
         stream=stream,
     )
-    exchange = Exchange(CallScope(facts=facts), options, body, path)
+    exchange = Exchange(scope, options, body, path)
     if stream and path == "/chat/completions":
         _ask_for_usage(exchange, body)
-    exchange.scope.open(current_scope())
+    scope.open(current_scope())
     return exchange
 
 

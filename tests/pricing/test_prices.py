@@ -4,6 +4,9 @@ from datetime import UTC, datetime
 from decimal import Decimal, localcontext
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from tests.property.strategies import USAGE
 
 import agentmeter as am
 from agentmeter.model import Usage
@@ -17,6 +20,7 @@ from agentmeter.pricing import (
     Unpriced,
     price,
 )
+from agentmeter.pricing.cost import amount
 from agentmeter.testing import metered
 
 CATALOG = Cached(GenAIPrices())
@@ -81,6 +85,16 @@ def test_exact_cost(
     with localcontext() as context:
         context.prec = 3
         assert cost(PriceKey(provider, model), day, **usage) == Decimal(expected)
+
+
+@given(USAGE, st.sampled_from(["gpt-5", "gpt-4o", "gpt-4o-audio-preview"]))
+def test_the_live_amount_is_that_of_the_lines(usage: Usage, model: str) -> None:
+    """The amount without lines equals theirs, and is absent exactly where there are gaps."""
+    tariff = CATALOG.tariff(PriceKey("openai", model))
+    assert isinstance(tariff, Tariff)
+    quote = tariff.quote(ns("2026-11-24"), usage.total_input)
+    whole = price(usage, quote)
+    assert amount(usage, quote) == (None if whole.gaps else whole.amount)
 
 
 def test_a_tier_is_priced_from_the_day_its_prices_begin() -> None:

@@ -25,7 +25,8 @@ class Usage(Mapping[str, int]):
     def __init__(self, quantities: Mapping[str, int] | None = None, /, **more: int) -> None:
         merged = {**(quantities or {}), **more}
         for name, quantity in merged.items():
-            _check(name, quantity)
+            if name not in METERS or type(quantity) is not int or quantity < 0:
+                _check(name, quantity)
         kept = {name: merged[name] for name in sorted(merged) if merged[name]}
         object.__setattr__(self, "_quantities", MappingProxyType(kept))
 

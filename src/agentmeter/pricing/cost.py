@@ -62,16 +62,38 @@ def price(usage: Mapping[str, int], quote: Quote) -> Cost:
             gaps.append(Gap(meter, quantity, "the tariff has no rate for this meter at that time"))
         else:
             lines.append(_line(meter, quantity, rate, note))
-    if usage and "request" in quote.rates and "request" not in usage:
+    if _lacks_fee(usage, quote):
         gaps.append(Gap("request", None, "the tariff has a fee per request; none is counted"))
     return Cost(quote.currency, tuple(lines), tuple(gaps))
 
 
+def amount(usage: Mapping[str, int], quote: Quote) -> Decimal | None:
+    """The amount of ``price``, without its lines; ``None`` where that has gaps.
+
+    For the live cost of a call, which is worked out while the application waits.
+    """
+    result = Decimal(0)
+    for meter, quantity in usage.items():
+        rate = quote.rates.get(_UNSPLIT[meter][0] if meter in _UNSPLIT else meter)
+        if rate is None:
+            return None
+        result = CONTEXT.fma(_billed(quantity, rate), rate.price, result)
+    return None if _lacks_fee(usage, quote) else result
+
+
+def _lacks_fee(usage: Mapping[str, int], quote: Quote) -> bool:
+    return "request" in quote.rates and bool(usage) and "request" not in usage
+
+
+def _billed(quantity: int, rate: Rate) -> int:
+    return max(quantity, rate.minimum) if quantity and rate.minimum is not None else quantity
+
+
 def _line(meter: str, quantity: int, rate: Rate, note: str | None) -> Line:
-    billed = max(quantity, rate.minimum) if quantity and rate.minimum is not None else quantity
+    billed = _billed(quantity, rate)
     notes = [text for text in (note, rate.assumed) if text is not None]
-    amount = times(billed, rate.price)
-    return Line(meter, billed, rate.price, amount, rate.source, "; ".join(notes) or None)
+    cost = times(billed, rate.price)
+    return Line(meter, billed, rate.price, cost, rate.source, "; ".join(notes) or None)
 
 
 _FINEST = -12

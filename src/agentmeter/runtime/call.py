@@ -26,8 +26,6 @@ from agentmeter.runtime.scope import Scope
 from agentmeter.runtime.state import STATE
 from agentmeter.semconv.provider_usage import normalise, plain_mapping
 
-NOTHING_KNOWN = Call()
-
 
 class CallScope(Scope):
     """One leaf: an inference, an embedding, a paid tool. Say what it used with ``record``."""
@@ -38,29 +36,28 @@ class CallScope(Scope):
         self,
         name: str | None = None,
         attributes: Mapping[str, str] | None = None,
-        *,
-        facts: Call | None = None,
+        **facts: Any,
     ) -> None:
+        """``facts`` are the fields of a ``Call`` that are known from the beginning."""
         super().__init__(name, attributes)
-        self._facts = facts or NOTHING_KNOWN
-        self._news: dict[str, Any] = {}
+        self._said = facts
+        self._facts: Call | None = None
 
     def fresh(self, name: str, arguments: Any) -> "CallScope":
         """A new activation for a call of the decorated function."""
-        return CallScope(self.given_name or name, self.attributes, facts=self.facts)
+        return CallScope(self.given_name or name, self.attributes, **self._said)
 
     @property
     def facts(self) -> Call:
         """What is known of the call so far."""
-        if self._news:
-            self._facts = replace(self._facts, **self._news)
-            self._news = {}
+        if self._facts is None:
+            self._facts = Call(**self._said)
         return self._facts
 
     @property
     def name(self) -> str:
         """The given name, else the model's, else ``call``."""
-        return self.given_name or self.facts.model or self.kind.value
+        return self.given_name or self._said.get("model") or self.kind.value
 
     def record(self, used: object) -> None:
         """Say what the call used, as the provider reported it.
@@ -81,8 +78,9 @@ class CallScope(Scope):
         )
 
     def update(self, **facts: Any) -> None:
-        """Set fields of the call's facts; they are put together once, when somebody asks."""
-        self._news.update(facts)
+        """Set fields of the call's facts; they are put together when somebody asks for them."""
+        self._said.update(facts)
+        self._facts = None
 
     def attempt(self, attempt: Attempt) -> None:
         """Add one try of this call."""
@@ -94,12 +92,16 @@ class CallScope(Scope):
             return facts, None
         if not facts.evidence and not self._contains_calls:
             unknown = dict.fromkeys(("input", "output"), UNKNOWN_EVIDENCE)
-            facts = replace(facts, evidence=_refused(facts, unknown))
-        answer = STATE.tariff(key_of(facts)) if facts.usage or facts.evidence else None
-        if isinstance(answer, Tariff):
-            return replace(facts, tariff=answer.digest), answer
-        reason = answer.reason if isinstance(answer, Unpriced) else None
-        return replace(facts, unpriced=reason if facts.usage else None), None
+            self.update(evidence=_refused(facts, unknown))
+        elif not facts.evidence and not facts.usage:
+            return facts, None
+        answer = STATE.tariff(key_of(facts))
+        tariff = answer if isinstance(answer, Tariff) else None
+        if tariff is not None:
+            self.update(tariff=tariff.digest)
+        elif isinstance(answer, Unpriced) and facts.usage:
+            self.update(unpriced=answer.reason)
+        return self.facts, tariff
 
     _contains_calls = False
 
@@ -192,7 +194,7 @@ def charge(
         raise TypeError("charge() takes either usd= or amount= with currency=")
     money = Money(usd if usd is not None else amount, currency)  # type: ignore[arg-type]
     with guarded("charge"):
-        scope = CallScope(name, facts=Call(charge=money, evidence={"request": CHARGED}))
+        scope = CallScope(name, charge=money, evidence={"request": CHARGED})
         scope.open(current_scope())
         scope.close()
 

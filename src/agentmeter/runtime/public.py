@@ -3,7 +3,6 @@
 from collections.abc import Callable, Mapping
 from typing import Any, TypeVar, overload
 
-from agentmeter.model import Call
 from agentmeter.runtime.call import CallScope
 from agentmeter.runtime.request import RequestScope
 from agentmeter.runtime.scope import (
@@ -118,10 +117,9 @@ def call(
     ``provider`` and ``model`` as the provider names them; ``operation`` is the conventions'
     ``gen_ai.operation.name``: ``chat``, ``embeddings`` …
     """
-    facts = Call(provider=provider, model=model, operation=operation)
     if callable(name):
-        return CallScope(facts=facts)(name)
-    return CallScope(name, facts=facts)
+        return CallScope(operation=operation)(name)
+    return CallScope(name, provider=provider, model=model, operation=operation)
 
 
 def _made(kind: type[Scope], name: Any, attributes: Mapping[str, str]) -> Any:

@@ -1,5 +1,6 @@
 """Spans: the projection of scopes to OpenTelemetry. Records never depend on them."""
 
+from decimal import Decimal
 from typing import TYPE_CHECKING
 from weakref import WeakSet
 
@@ -7,10 +8,10 @@ from opentelemetry import trace
 from opentelemetry.context import Context
 from opentelemetry.trace import Link, SpanKind, StatusCode, format_span_id, format_trace_id
 
-from agentmeter.model import Call, Kind, Record, Status
+from agentmeter.model import Call, Extent, Kind, Record, Status
 from agentmeter.model.money import plain
+from agentmeter.pricing.cost import amount
 from agentmeter.pricing.tariff import Tariff
-from agentmeter.report.pricing import price_call
 from agentmeter.runtime.context import current_scope
 from agentmeter.runtime.faults import guarded
 from agentmeter.runtime.state import STATE
@@ -83,14 +84,22 @@ def end(scope: "Scope", record: Record, tariff: Tariff | None) -> None:
 
 
 def _cost(record: Record, call: Call, tariff: Tariff | None) -> Attributes:
-    """The live cost of a leaf; only where all of its usage is priced."""
-    tariffs = {tariff.digest: tariff} if tariff is not None else {}
-    cost = price_call(record, call.usage, tariffs)
-    if not cost.lines or cost.gaps:
+    """The live cost of a leaf; only where all of its usage is known and priced."""
+    if any(known.extent is Extent.UNKNOWN for known in call.evidence.values()):
         return {}
+    if call.charge is not None:
+        return _cost_attributes(call.charge.amount, call.charge.currency)
+    if tariff is None or not call.usage:
+        return {}
+    quote = tariff.quote(record.started_ns, call.usage.total_input)
+    priced = amount(call.usage, quote)
+    return _cost_attributes(priced, quote.currency) if priced is not None else {}
+
+
+def _cost_attributes(cost: Decimal, currency: str) -> Attributes:
     return {
-        names.COST_AMOUNT: plain(cost.amount),
-        names.COST_CURRENCY: cost.currency,
+        names.COST_AMOUNT: plain(cost),
+        names.COST_CURRENCY: currency,
         names.COST_SOURCE: "local",
     }
 

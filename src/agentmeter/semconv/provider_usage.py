@@ -64,12 +64,17 @@ def _taken_out(
     raw: Mapping[str, Any], whole: str, rest: str, parts: Mapping[str, str]
 ) -> dict[str, int]:
     details = plain_mapping(raw.get(f"{whole}_details")) or {}
-    found = {meter: count for field, meter in parts.items() if (count := _count(details, field))}
+    found = {
+        meter: count
+        for field, meter in parts.items()
+        if field in details and (count := _count(details, field))
+    }
     total = _count(raw, whole)
-    if sum(found.values()) > total:
+    remaining = total - sum(found.values())
+    if remaining < 0:
         arithmetic = " + ".join(f"{name} ({count})" for name, count in found.items())
         raise UsageError(f"{arithmetic} cannot exceed {whole} ({total})")
-    return {rest: total - sum(found.values()), **found}
+    return {rest: remaining, **found}
 
 
 def _anthropic(raw: Mapping[str, Any]) -> Usage:
