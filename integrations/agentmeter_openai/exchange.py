@@ -197,13 +197,14 @@ def _ask_for_usage(exchange: Exchange, body: Mapping[str, Any]) -> None:
 
 def facts_from(response: Any) -> Call:
     """The facts of a response object of the SDK, without dumping all of it."""
+    choices = getattr(response, "choices", None) or ()
     return facts_of(
         {
             "usage": getattr(response, "usage", None),
             "id": getattr(response, "id", None),
             "model": getattr(response, "model", None),
             "service_tier": getattr(response, "service_tier", None),
-            "choices": getattr(response, "choices", None),
+            "choices": [{"finish_reason": getattr(one, "finish_reason", None)} for one in choices],
         }
     )
 

@@ -14,6 +14,10 @@ def watched(exchange: Exchange, result: Any) -> Any:
     """``result``, watched where its usage is still to come."""
     import openai
 
+    if isinstance(result, openai.BaseModel):
+        # first, since it is the most frequent, and asking a model for what it has not is dear
+        exchange.answered(facts_from(result))
+        return result
     if isinstance(result, (openai.Stream, openai.AsyncStream)):
         return watched_stream(exchange, result)
     if hasattr(result, "http_response") and hasattr(result, "parse"):

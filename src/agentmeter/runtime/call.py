@@ -25,6 +25,7 @@ from agentmeter.runtime.faults import FAULTS, guarded
 from agentmeter.runtime.scope import Scope
 from agentmeter.runtime.state import STATE
 from agentmeter.semconv.provider_usage import normalise, plain_mapping
+from agentmeter.semconv.spans import span_name
 
 
 class CallScope(Scope):
@@ -58,6 +59,12 @@ class CallScope(Scope):
     def name(self) -> str:
         """The given name, else the model's, else ``call``."""
         return self.given_name or self._said.get("model") or self.kind.value
+
+    @property
+    def span_name(self) -> str:
+        """The name of the call's span: ``chat gpt-5``."""
+        said = self._said
+        return span_name(self.kind, self.name, said.get("operation"), said.get("model"))
 
     def record(self, used: object) -> None:
         """Say what the call used, as the provider reported it.

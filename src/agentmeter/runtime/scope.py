@@ -17,6 +17,7 @@ from agentmeter.model import (
     UNATTRIBUTED,
     Amendment,
     Call,
+    Entry,
     Kind,
     Opened,
     Owner,
@@ -29,6 +30,7 @@ from agentmeter.runtime.context import attach, current_scope, detach
 from agentmeter.runtime.faults import guarded
 from agentmeter.runtime.ledger import Ledger
 from agentmeter.runtime.state import STATE
+from agentmeter.semconv.spans import Attributes, span_name
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -74,6 +76,11 @@ class Scope:
     def name(self) -> str:
         """The scope's name: the given one, else the decorated function's, else its kind."""
         return self.given_name or self.kind.value
+
+    @property
+    def span_name(self) -> str:
+        """The name of the scope's span; what it is made of is known before the scope opens."""
+        return span_name(self.kind, self.name)
 
     # -- activation ------------------------------------------------------------------------
 
@@ -150,8 +157,8 @@ class Scope:
             self._settle(error, status)
             call, tariff = self._consumed()
             record = self._record(call)
-            spans.end(self, record, tariff)
-            emit(record, self.ledger, tariff)
+            attributes = spans.end(self, record, tariff)
+            emit(record, self.ledger, tariff, attributes)
 
     def _settle(self, error: BaseException | None, status: Status | None) -> None:
         if error is not None:
@@ -215,12 +222,17 @@ def _status_of(error: BaseException) -> Status:
     return Status.CLOSED if isinstance(error, GeneratorExit) else Status.ERROR
 
 
-def emit(entry: Record | Opened | Amendment, ledger: Ledger | None, tariff: Tariff | None) -> None:
+def emit(
+    entry: Entry,
+    ledger: Ledger | None,
+    tariff: Tariff | None,
+    attributes: Attributes | None = None,
+) -> None:
     """Hand an entry to the ledger of its request and to the sink."""
     if ledger is not None:
         ledger.add(entry, tariff)
     if STATE.sink is not None:
-        STATE.sink.put(entry, tariff)
+        STATE.sink.put(entry, tariff, attributes)
 
 
 class AgentScope(Scope):

@@ -20,8 +20,6 @@ from agentmeter.semconv.spans import (
     Attributes,
     owner_attributes,
     record_attributes,
-    scope_span_name,
-    span_name,
 )
 
 if TYPE_CHECKING:
@@ -39,11 +37,10 @@ def start(scope: "Scope") -> None:
     parent = scope.parent
     if STATE.spans:
         provider = trace.get_tracer_provider()
-        name = scope_span_name(scope.kind, scope.name)
         kind = SpanKind.CLIENT if scope.kind is Kind.CALL else SpanKind.INTERNAL
         above = trace.get_current_span().get_span_context()
         scope.span = _tracer(provider).start_span(
-            name,
+            scope.span_name,
             kind=kind,
             attributes=_identity(scope),
             links=[Link(context) for context in scope.links()],
@@ -63,24 +60,27 @@ def start(scope: "Scope") -> None:
 
 def _identity(scope: "Scope") -> Attributes:
     owner = owner_attributes(scope.owner) if STATE.stamp_owner else {}
-    return {names.REQUEST_ID: scope.request_id, names.SCOPE_ID: scope.scope_id, **owner}
+    return {names.REQUEST_ID: scope.request_id, **owner}
 
 
-def end(scope: "Scope", record: Record, tariff: Tariff | None) -> None:
-    """Put the record's attributes on the span and end it."""
+def end(scope: "Scope", record: Record, tariff: Tariff | None) -> Attributes | None:
+    """Put the record's attributes on the span and end it.
+
+    Gives the attributes, if there was any need to work them out, so that the journal need not.
+    """
     span = scope.span
     if span is None:
-        return
+        return None
+    attributes: Attributes | None = None
     with guarded("span.end"):
         if span.is_recording():
-            span.update_name(span_name(record))
             attributes = record_attributes(record)
-            if record.call is not None:
-                attributes.update(_cost(record, record.call, tariff))
-            span.set_attributes(attributes)
+            cost = _cost(record, record.call, tariff) if record.call is not None else {}
+            span.set_attributes({**attributes, **cost})
             if record.status in (Status.ERROR, Status.CUT):
                 span.set_status(StatusCode.ERROR, record.error_type)
     span.end(record.ended_ns)
+    return attributes
 
 
 def _cost(record: Record, call: Call, tariff: Tariff | None) -> Attributes:

@@ -14,13 +14,22 @@ from typing import Protocol
 from agentmeter.model import Entry
 from agentmeter.pricing.pricer import Pricer
 from agentmeter.pricing.tariff import PriceKey, Tariff, Unpriced
+from agentmeter.semconv.spans import Attributes
 
 
 class Sink(Protocol):
     """Where entries go. ``put`` must be quick and must not raise."""
 
-    def put(self, entry: Entry, tariff: Tariff | None = None) -> None:
-        """Take an entry; ``tariff`` is the one it names, written before it."""
+    def put(
+        self,
+        entry: Entry,
+        tariff: Tariff | None = None,
+        attributes: Attributes | None = None,
+    ) -> None:
+        """Take an entry; ``tariff`` is the one it names, written before it.
+
+        ``attributes`` are its span's, where those have been worked out already; not to be changed.
+        """
 
     def flush(self, timeout: float = 5.0) -> bool:
         """Write all that was taken; whether it was done within ``timeout`` seconds."""

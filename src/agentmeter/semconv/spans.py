@@ -52,17 +52,18 @@ class SpanFields:
     failed: bool = False
 
 
-def fields_of(entry: Entry) -> SpanFields:
-    """The span that carries ``entry``."""
+def fields_of(entry: Entry, attributes: Attributes | None = None) -> SpanFields:
+    """The span that carries ``entry``; ``attributes`` where a record's are at hand already."""
     if isinstance(entry, Record):
+        call = entry.call
         return SpanFields(
-            span_name(entry),
+            span_name(entry.kind, entry.name, *((call.operation, call.model) if call else ())),
             entry.trace_id,
             entry.span_id,
             entry.parent_span_id,
             entry.started_ns,
             entry.ended_ns,
-            record_attributes(entry),
+            record_attributes(entry) if attributes is None else attributes,
         )
     if isinstance(entry, Opened):
         at, ids = entry.started_ns, (entry.trace_id, entry.span_id)
@@ -83,17 +84,15 @@ def entry_of(fields: SpanFields) -> Entry | None:
     return reader(fields) if reader else None
 
 
-def span_name(record: Record) -> str:
+def span_name(kind: Kind, name: str, operation: str | None = None, model: str | None = None) -> str:
     """The span name by the GenAI conventions: ``chat gpt-5``, ``invoke_agent planner`` …"""
-    if record.call is not None and record.call.operation and record.call.model:
-        return f"{record.call.operation} {record.call.model}"
-    return scope_span_name(record.kind, record.name)
+    if operation and model:
+        return f"{operation} {model}"
+    work = _OPERATIONS.get(kind)
+    return f"{work} {name}" if work else name
 
 
-def scope_span_name(kind: Kind, name: str) -> str:
-    """The span name of a scope that is no model call."""
-    operation = {Kind.AGENT: "invoke_agent", Kind.TOOL: "execute_tool"}.get(kind)
-    return f"{operation} {name}" if operation else name
+_OPERATIONS = {Kind.AGENT: "invoke_agent", Kind.TOOL: "execute_tool"}
 
 
 def owner_attributes(owner: Owner) -> Attributes:
@@ -199,17 +198,17 @@ def _put_usage(attributes: Attributes, usage: Usage, evidence: Mapping[str, Evid
         attributes[names.EVIDENCE + meter] = f"{known.source}/{known.extent}"
 
 
+_CACHE_WRITES = ("cache_write", "cache_write_5m", "cache_write_1h")
+
+
 def _put_conventional(attributes: Attributes, usage: Usage) -> None:
     """The conventions' own, overlapping counts: cached inside input, reasoning inside output."""
-    if usage.total_input:
-        attributes[names.USAGE_INPUT] = usage.total_input
-    if usage.total_output:
-        attributes[names.USAGE_OUTPUT] = usage.total_output
-    written = sum(usage.get(f"cache_write{ttl}", 0) for ttl in ("", "_5m", "_1h"))
     for name, count in (
-        (names.USAGE_CACHE_READ, usage.get("cache_read", 0)),
-        (names.USAGE_CACHE_WRITE, written),
-        (names.USAGE_REASONING, usage.get("reasoning", 0)),
+        (names.USAGE_INPUT, usage.total_input),
+        (names.USAGE_OUTPUT, usage.total_output),
+        (names.USAGE_CACHE_READ, usage.get("cache_read")),
+        (names.USAGE_CACHE_WRITE, sum(usage.get(meter, 0) for meter in _CACHE_WRITES)),
+        (names.USAGE_REASONING, usage.get("reasoning")),
     ):
         if count:
             attributes[name] = count

@@ -20,8 +20,10 @@ from agentmeter.model import Entry
 from agentmeter.pricing.tariff import Tariff
 from agentmeter.semconv import names
 from agentmeter.semconv.otlp import span_json
-from agentmeter.semconv.spans import SpanFields, fields_of
+from agentmeter.semconv.spans import Attributes, SpanFields, fields_of
 from agentmeter.store.reader import read_request
+
+_Item = tuple[Entry, Tariff | None, Attributes | None]
 
 _BATCH = 512
 _PAUSE = 0.05
@@ -78,9 +80,7 @@ class Journal:
             os.register_at_fork(after_in_child=self._after_fork)
 
     def _begin(self) -> None:
-        self._queue: queue.SimpleQueue[tuple[Entry, Tariff | None] | threading.Event] = (
-            queue.SimpleQueue()
-        )
+        self._queue: queue.SimpleQueue[_Item | threading.Event] = queue.SimpleQueue()
         self._wake = threading.Event()
         self._thread: threading.Thread | None = None
         self._file = -1
@@ -101,12 +101,17 @@ class Journal:
 
     # -- the caller's side -----------------------------------------------------------------
 
-    def put(self, entry: Entry, tariff: Tariff | None = None) -> None:
+    def put(
+        self,
+        entry: Entry,
+        tariff: Tariff | None = None,
+        attributes: Attributes | None = None,
+    ) -> None:
         """Queue an entry and the tariff it names; never blocks on the disk."""
         if self._queue.qsize() >= _MOST:
             self._on_fault("journal queue full, entry dropped", None, 1)
             return
-        self._queue.put((entry, tariff))
+        self._queue.put((entry, tariff, attributes))
         if self._thread is None:
             self._start()
 
@@ -141,12 +146,10 @@ class Journal:
                 self._wake.clear()
             self._write_all(first)
 
-    def _write_all(
-        self, first: tuple[Entry, Tariff | None] | threading.Event | None = None
-    ) -> None:
+    def _write_all(self, first: _Item | threading.Event | None = None) -> None:
         item = first if first is not None else self._next()
         while item is not None:
-            batch: list[tuple[Entry, Tariff | None]] = []
+            batch: list[_Item] = []
             while item is not None and not isinstance(item, threading.Event):
                 batch.append(item)
                 item = self._next() if len(batch) < _BATCH else None
@@ -156,13 +159,13 @@ class Journal:
                 item.set()
             item = self._next()
 
-    def _next(self) -> tuple[Entry, Tariff | None] | threading.Event | None:
+    def _next(self) -> _Item | threading.Event | None:
         try:
             return self._queue.get_nowait()
         except queue.Empty:
             return None
 
-    def _write(self, batch: list[tuple[Entry, Tariff | None]]) -> None:
+    def _write(self, batch: list[_Item]) -> None:
         try:
             lines = self._encoded(batch)
             if self._file < 0:
@@ -172,14 +175,14 @@ class Journal:
             self._known.clear()
             self._on_fault("journal write", error, len(batch))
 
-    def _encoded(self, batch: list[tuple[Entry, Tariff | None]]) -> list[bytes]:
+    def _encoded(self, batch: list[_Item]) -> list[bytes]:
         lines = []
-        for entry, tariff in batch:
+        for entry, tariff, attributes in batch:
             if tariff is not None and tariff.digest not in self._known:
                 self._known.add(tariff.digest)
                 lines.append(line_of(tariff_fields(tariff)))
             try:
-                lines.append(line_of(fields_of(entry)))
+                lines.append(line_of(fields_of(entry, attributes)))
             except Exception as error:
                 self._on_fault("journal encode", error, 1)
         return lines

@@ -12,6 +12,7 @@ from agentmeter.report.report import Report, build
 from agentmeter.runtime.counting import COUNTER
 from agentmeter.runtime.faults import FAULTS
 from agentmeter.runtime.state import STATE
+from agentmeter.semconv.spans import Attributes
 
 
 @dataclass(slots=True)
@@ -46,8 +47,13 @@ class Kept:
     tariffs: dict[str, Tariff] = field(default_factory=dict)
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
-    def put(self, entry: Entry, tariff: Tariff | None = None) -> None:
-        """Keep an entry and its tariff."""
+    def put(
+        self,
+        entry: Entry,
+        tariff: Tariff | None = None,
+        attributes: Attributes | None = None,
+    ) -> None:
+        """Keep an entry and its tariff; what its span says follows from the entry."""
         with self._lock:
             self.entries.append(entry)
             if tariff is not None:
