@@ -1,7 +1,6 @@
 """``configure`` and ``instrument``: the one place that wires runtime, store and pricing."""
 
 import os
-import tomllib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -74,13 +73,20 @@ def _journal(folder: str | Path) -> Any:
 def _project_settings() -> Mapping[str, Any]:
     path = Path("pyproject.toml")
     try:
-        settings = tomllib.loads(path.read_text("utf-8")).get("tool", {}).get("agentmeter", {})
+        text = path.read_text("utf-8")
+        settings = _parsed(text).get("tool", {}).get("agentmeter", {})
     except FileNotFoundError:
         return {}
     except (OSError, ValueError) as error:
         FAULTS.count("configuration: pyproject.toml cannot be read", error)
         return {}
     return settings if isinstance(settings, Mapping) else {}
+
+
+def _parsed(text: str) -> dict[str, Any]:
+    import tomllib
+
+    return tomllib.loads(text)
 
 
 def _setting(name: str, given: Any, variable: str, file: Mapping[str, Any], default: Any) -> Any:

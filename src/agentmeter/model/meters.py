@@ -5,7 +5,6 @@ so quantities add up and every total is derived. A meter of one's own carries a 
 (``acme.page``); a name without a dot must stand in this table, so that a misspelt one is noticed.
 """
 
-import difflib
 import re
 from dataclasses import dataclass
 from enum import StrEnum
@@ -75,7 +74,9 @@ def meter(name: str) -> Meter:
         return known
     if _OWN_NAME.fullmatch(name):
         return Meter(name, Side.OTHER, "unit")
-    near = difflib.get_close_matches(name, METERS, n=1)
+    from difflib import get_close_matches
+
+    near = get_close_matches(name, METERS, n=1)
     hint = f" Did you mean {near[0]!r}?" if near else ""
     raise UsageError(
         f"unknown meter {name!r}.{hint} A meter of your own carries a dot, such as 'acme.page'."

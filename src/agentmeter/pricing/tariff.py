@@ -1,7 +1,5 @@
 """Tariffs: what a pricer answers for a key, as rows of rates; and the quotes they give."""
 
-import hashlib
-import json
 from bisect import bisect_left, bisect_right
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -107,8 +105,7 @@ class Tariff:
     _quotes: dict[tuple[int, int, int], Quote] = field(init=False, compare=False, repr=False)
 
     def __post_init__(self) -> None:
-        body = json.dumps(self.to_json(), sort_keys=True, separators=(",", ":"))
-        object.__setattr__(self, "digest", hashlib.sha256(body.encode()).hexdigest()[:16])
+        object.__setattr__(self, "digest", _digest(self.to_json()))
         object.__setattr__(self, "_bounds", _bounds(self.rates))
         object.__setattr__(self, "_quotes", {})
 
@@ -154,6 +151,14 @@ class Tariff:
             data["version"],
             tuple(_rate(row) for row in data["rates"]),
         )
+
+
+def _digest(body: Mapping[str, Any]) -> str:
+    import hashlib
+    import json
+
+    text = json.dumps(body, sort_keys=True, separators=(",", ":"))
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
 def _bounds(rates: tuple[Rate, ...]) -> tuple[tuple[int, ...], ...]:

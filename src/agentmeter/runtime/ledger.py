@@ -7,18 +7,19 @@ read back from the journal when a report is asked for.
 
 import threading
 from collections.abc import Callable, Iterable, Mapping
+from typing import TYPE_CHECKING
 
-from agentmeter.attribution.node import Node, RequestView, nodes
-from agentmeter.attribution.view import view
 from agentmeter.model import Entry, Money, Opened, Owner, Usage
 from agentmeter.model.money import CONTEXT
 from agentmeter.pricing.tariff import Tariff
-from agentmeter.report.pricing import price_node
-from agentmeter.report.report import Report, build
 from agentmeter.runtime.counting import COUNTER
 from agentmeter.runtime.faults import FAULTS
-from agentmeter.runtime.fold import folded
 from agentmeter.runtime.state import STATE
+
+# What only a report or a look at the totals needs is loaded when one is asked for.
+if TYPE_CHECKING:
+    from agentmeter.attribution.node import Node, RequestView
+    from agentmeter.report.report import Report
 
 _PATIENCE = 4
 
@@ -85,6 +86,8 @@ class Ledger:
 
         Raises ``MoneyError`` where the request's calls were priced in several currencies.
         """
+        from agentmeter.report.pricing import price_node
+
         sums: dict[str, Money] = {}
         for node in _nodes(self._view()):
             cost = price_node(node, self._tariffs, self.request_id)
@@ -96,8 +99,10 @@ class Ledger:
             total = total + part
         return total
 
-    def report(self) -> Report:
+    def report(self) -> "Report":
         """The request's report, read back from the journal if parts of it were folded away."""
+        from agentmeter.report.report import build
+
         with self._lock:
             entries, tariffs, folded = list(self._entries), dict(self._tariffs), self._folded
         if folded and STATE.reader is not None:
@@ -107,13 +112,17 @@ class Ledger:
         made = build([*entries, *self.still_open()], tariffs, faults=FAULTS.counts())
         return made.only(self.request_id)
 
-    def _view(self) -> RequestView | None:
+    def _view(self) -> "RequestView | None":
+        from agentmeter.attribution.view import view
+
         with self._lock:
             entries = list(self._entries)
         return next((one for one in view(entries) if one.request_id == self.request_id), None)
 
     def _fold(self) -> None:
         """Fold what was known when this began, as a rule on the counter's thread."""
+        from agentmeter.runtime.fold import folded
+
         with self._folding:
             with self._lock:
                 known = list(self._entries)
@@ -125,5 +134,7 @@ class Ledger:
                 self._folds = False
 
 
-def _nodes(one: RequestView | None) -> Iterable[Node]:
+def _nodes(one: "RequestView | None") -> Iterable["Node"]:
+    from agentmeter.attribution.node import nodes
+
     return nodes(one.root) if one is not None else ()

@@ -1,12 +1,11 @@
 """Requests: the scope that is billed and reported, and the handle that running code gets of it."""
 
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from agentmeter.exceptions import ScopeError
 from agentmeter.model import Kind, Owner, Status, Usage
 from agentmeter.model.money import Money
-from agentmeter.report.report import Report
 from agentmeter.runtime.context import current_scope
 from agentmeter.runtime.counting import COUNTER
 from agentmeter.runtime.faults import guarded
@@ -14,6 +13,9 @@ from agentmeter.runtime.ledger import Ledger
 from agentmeter.runtime.owner import as_owner, resolved
 from agentmeter.runtime.scope import BranchScope, Scope, emit
 from agentmeter.runtime.state import STATE
+
+if TYPE_CHECKING:
+    from agentmeter.report.report import Report
 
 
 class RequestScope(Scope):
@@ -100,7 +102,7 @@ class RequestScope(Scope):
         """What is priced so far; live. What could not be priced stands in ``report()``."""
         return self._live().cost
 
-    def report(self) -> Report:
+    def report(self) -> "Report":
         """The request's report so far; ``print`` it for text."""
         COUNTER.settle()
         return self._live().report()
@@ -146,7 +148,7 @@ class RequestHandle:
         """What is priced so far; live."""
         return self.ledger.cost
 
-    def report(self) -> Report:
+    def report(self) -> "Report":
         """The request's report so far."""
         COUNTER.settle()
         return self.ledger.report()
