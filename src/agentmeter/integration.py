@@ -94,8 +94,8 @@ def amend_usage(scope: CallScope, usage: Usage, evidence: dict[str, Evidence]) -
 
     The tariff is asked for again, since a call closed without any usage named none.
     """
+    from agentmeter.pricing.keys import key_of
     from agentmeter.pricing.tariff import Tariff
-    from agentmeter.runtime.call import key_of
 
     with guarded("amendment"):
         answer = STATE.tariff(key_of(scope.facts))

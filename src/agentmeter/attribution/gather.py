@@ -153,23 +153,45 @@ def _share_out(shared: Gathered, weights: Mapping[str, int], found: dict[str, Ga
 def _placed(unplaced: list[Record], found: Mapping[str, Gathered]) -> Iterator[Record]:
     """Spans that nothing was stamped on: of the request of the span above them.
 
-    Where none is known, a trace without any scope of ours is a request by itself, and in a trace
-    that has some the span is unattributed.
+    Where none is known, a trace that has GenAI spans but no scope of ours is a request by itself,
+    together with every other trace that tells of one of its calls; in a trace that has scopes of
+    ours the span is unattributed.
     """
     if not unplaced:
         return
     requests: dict[Key, str] = {}
     metered: set[str] = set()
-    for request_id, one in found.items():
+    for request_id, one in sorted(found.items(), key=lambda item: item[0]):
         for record in one.records.values():
             requests[record.trace_id, record.span_id] = request_id
             if not record.foreign:
                 metered.add(record.trace_id)
     above = {key_of(record): (record.trace_id, record.parent_span_id or "") for record in unplaced}
+    telling = {record.trace_id for record in unplaced if record.kind is not Kind.LINK}
+    together = _traces_together(unplaced)
     for record in unplaced:
         home = _home(key_of(record), above, requests)
-        lone = UNATTRIBUTED if record.trace_id in metered else record.trace_id
-        yield replace(record, request_id=home or lone)
+        if home is not None:
+            yield replace(record, request_id=home)
+        elif record.trace_id in metered:
+            yield replace(record, request_id=UNATTRIBUTED)
+        elif record.trace_id in telling:
+            yield replace(record, request_id=together.get(record.trace_id, record.trace_id))
+
+
+def _traces_together(unplaced: list[Record]) -> dict[str, str]:
+    """Traces of several observers that name the same response, by the smallest of their ids."""
+    traces: dict[str, set[tuple[str, str]]] = {}
+    for record in unplaced:
+        response_id = record.call.response_id if record.call is not None else None
+        if response_id:
+            traces.setdefault(response_id, set()).add((record.trace_id, record.observer))
+    together: dict[str, str] = {}
+    for seen in sorted(traces.values(), key=min):
+        if len({observer for _, observer in seen}) > 1:
+            first = min(together.get(trace, trace) for trace, _ in seen)
+            together.update((trace, first) for trace, _ in seen)
+    return together
 
 
 def _home(key: Key, above: Mapping[Key, Key], requests: dict[Key, str]) -> str | None:

@@ -1,5 +1,6 @@
 """``agentmeter report``: what the recorded requests cost."""
 
+import gc
 import os
 import sys
 from dataclasses import replace
@@ -9,6 +10,8 @@ import click
 import orjson
 
 from agentmeter.exceptions import SourceError
+from agentmeter.pricing import Cached, GenAIPrices
+from agentmeter.report.pricing import priced_now
 from agentmeter.report.report import Report, build
 from agentmeter.report.text import request_text
 from agentmeter.store.reader import read
@@ -19,12 +22,12 @@ from agentmeter.store.reader import read
 @click.option("--request", "request_id", help="One request, by its id or the beginning of it.")
 @click.option("--json", "as_json", is_flag=True, help="JSON; amounts are decimal strings.")
 def report(source: Path | None, request_id: str | None, as_json: bool) -> None:
-    """Report on SOURCE: a journal folder (default .agentmeter, or AGENTMETER_DIR) or OTLP JSON."""
-    try:
-        contents = read(source or Path(os.environ.get("AGENTMETER_DIR", ".agentmeter")))
-    except SourceError as error:
-        raise click.ClickException(str(error)) from error
-    made = build(contents.entries, contents.tariffs, faults=contents.faults())
+    """Report on SOURCE.
+
+    SOURCE is a journal folder (default .agentmeter, or AGENTMETER_DIR), or a file or
+    folder of OTLP JSON; GenAI spans of other instrumentations are read as well.
+    """
+    made = _made(source or Path(os.environ.get("AGENTMETER_DIR", ".agentmeter")))
     if request_id is not None:
         made = _only(made, request_id)
     if as_json:
@@ -33,6 +36,21 @@ def report(source: Path | None, request_id: str | None, as_json: bool) -> None:
         click.echo(request_text(made.requests[0]))
     else:
         click.echo(str(made))
+
+
+def _made(source: Path) -> Report:
+    """Read and build without collections in between, which would take as long as the reading."""
+    gc.disable()
+    try:
+        contents = read(source)
+        entries, tariffs = contents.entries, contents.tariffs
+        if contents.foreign_spans:
+            entries, tariffs = priced_now(entries, tariffs, Cached(GenAIPrices()))
+        return build(entries, tariffs, faults=contents.faults())
+    except SourceError as error:
+        raise click.ClickException(str(error)) from error
+    finally:
+        gc.enable()
 
 
 def _only(made: Report, request_id: str) -> Report:

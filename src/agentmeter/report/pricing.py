@@ -1,11 +1,39 @@
 """A record priced by the tariff that it names."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
 
 from agentmeter.attribution.node import Node
-from agentmeter.model import Extent, Record, Usage
+from agentmeter.model import Entry, Extent, Record, Usage
 from agentmeter.pricing.cost import Cost, Gap, Line, price, shared_part, unpriced
-from agentmeter.pricing.tariff import Tariff
+from agentmeter.pricing.keys import key_of
+from agentmeter.pricing.pricer import Pricer
+from agentmeter.pricing.tariff import Tariff, Unpriced
+
+
+def priced_now(
+    entries: Iterable[Entry], tariffs: Mapping[str, Tariff], pricer: Pricer
+) -> tuple[list[Entry], dict[str, Tariff]]:
+    """Entries with a tariff for the calls that nobody had asked a pricer for.
+
+    Those are calls known from the spans of other instrumentations, which name no tariff. A call
+    that was priced when it was made, or that had no price then, stays as it is.
+    """
+    known = dict(tariffs)
+    return [_asked(entry, known, pricer) for entry in entries], known
+
+
+def _asked(entry: Entry, tariffs: dict[str, Tariff], pricer: Pricer) -> Entry:
+    if not isinstance(entry, Record) or not entry.foreign:
+        return entry
+    call = entry.call
+    if call is None or not call.usage or call.tariff or call.unpriced:
+        return entry
+    answer = pricer.tariff(key_of(call))
+    if isinstance(answer, Unpriced):
+        return replace(entry, call=replace(call, unpriced=answer.reason))
+    tariffs[answer.digest] = answer
+    return replace(entry, call=replace(call, tariff=answer.digest))
 
 
 def price_node(node: Node, tariffs: Mapping[str, Tariff], request_id: str) -> Cost:

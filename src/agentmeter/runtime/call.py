@@ -19,7 +19,8 @@ from agentmeter.model import (
     Usage,
 )
 from agentmeter.model import UNKNOWN as UNKNOWN_EVIDENCE
-from agentmeter.pricing.tariff import PriceKey, Tariff, Unpriced
+from agentmeter.pricing.keys import key_of
+from agentmeter.pricing.tariff import Tariff, Unpriced
 from agentmeter.runtime.context import current_scope
 from agentmeter.runtime.faults import FAULTS, guarded
 from agentmeter.runtime.scope import Scope
@@ -111,6 +112,8 @@ class CallScope(Scope):
         return self.facts, tariff
 
     _contains_calls = False
+    told_by_others = False
+    """Whether a span of another instrumentation inside this call carries its usage."""
 
     def open(self, parent: Scope | None) -> None:
         """Begin, and tell the call above, if there is one, that it is no leaf."""
@@ -142,16 +145,6 @@ def _refused(facts: Call, unknown: dict[str, Evidence]) -> dict[str, Evidence]:
     if last is not None and last.http_status is not None and last.http_status >= 400:
         return {"request": REPORTED}
     return unknown
-
-
-def key_of(call: Call) -> PriceKey:
-    """What the pricer is asked for a call: the model that answered, at the tier that served."""
-    tier = call.service_tier
-    return PriceKey(
-        call.provider,
-        call.priced_model,
-        None if tier in ("default", "standard", "auto") else tier,
-    )
 
 
 def facts_of(used: object) -> Call:
@@ -206,4 +199,4 @@ def charge(
         scope.close()
 
 
-__all__ = ["FAULTS", "CallScope", "charge", "facts_of", "key_of"]
+__all__ = ["FAULTS", "CallScope", "charge", "facts_of"]

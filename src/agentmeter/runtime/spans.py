@@ -2,17 +2,14 @@
 
 from decimal import Decimal
 from typing import TYPE_CHECKING
-from weakref import WeakSet
 
 from opentelemetry import trace
-from opentelemetry.context import Context
 from opentelemetry.trace import Link, SpanKind, StatusCode, format_span_id, format_trace_id
 
 from agentmeter.model import Call, Extent, Kind, Record, Status
 from agentmeter.model.money import plain
 from agentmeter.pricing.cost import amount
 from agentmeter.pricing.tariff import Tariff
-from agentmeter.runtime.context import current_scope
 from agentmeter.runtime.faults import guarded
 from agentmeter.runtime.state import STATE
 from agentmeter.semconv import names
@@ -23,12 +20,9 @@ from agentmeter.semconv.spans import (
 )
 
 if TYPE_CHECKING:
-    from opentelemetry.sdk.trace import ReadableSpan, Span
-
     from agentmeter.runtime.scope import Scope
 
 _SCOPE = "agentmeter"
-_stamped: WeakSet[trace.TracerProvider] = WeakSet()
 _current: tuple[trace.TracerProvider, trace.Tracer] | None = None
 
 
@@ -76,11 +70,20 @@ def end(scope: "Scope", record: Record, tariff: Tariff | None) -> Attributes | N
         if span.is_recording():
             attributes = record_attributes(record)
             cost = _cost(record, record.call, tariff) if record.call is not None else {}
-            span.set_attributes({**attributes, **cost})
+            span.set_attributes({**_told_once(scope, attributes), **cost})
             if record.status in (Status.ERROR, Status.CUT):
                 span.set_status(StatusCode.ERROR, record.error_type)
     span.end(record.ended_ns)
     return attributes
+
+
+def _told_once(scope: "Scope", attributes: Attributes) -> Attributes:
+    """Without the conventions' usage where a span of another instrumentation carries it."""
+    from agentmeter.runtime.observe import WATCH  # which needs the scopes, which need this
+
+    if scope.kind is not Kind.CALL or not WATCH.tells_of_the_call(scope):
+        return attributes
+    return {name: v for name, v in attributes.items() if not name.startswith(names.USAGE_PREFIX)}
 
 
 def _cost(record: Record, call: Call, tariff: Tariff | None) -> Attributes:
@@ -108,43 +111,8 @@ def _tracer(provider: trace.TracerProvider) -> trace.Tracer:
     """Our tracer of a provider, made once; making one is dear."""
     global _current
     if _current is None or _current[0] is not provider:
-        _stamp(provider)
+        from agentmeter.runtime.observe import watch  # which needs the scopes, which need this
+
+        watch(provider)
         _current = (provider, provider.get_tracer(_SCOPE))
     return _current[1]
-
-
-def _stamp(provider: trace.TracerProvider) -> None:
-    """See to it, once for every provider, that foreign spans carry the request as well."""
-    if provider in _stamped:
-        return
-    _stamped.add(provider)
-    add = getattr(provider, "add_span_processor", None)
-    if add is not None:
-        with guarded("span processor"):
-            add(_processor())
-
-
-def _is_ours(span: "Span") -> bool:
-    """Whether ``spans.start`` made the span, and so gave it the request already."""
-    made_by = span.instrumentation_scope
-    return made_by is not None and made_by.name == _SCOPE
-
-
-def _processor() -> object:
-    from opentelemetry.sdk.trace import SpanProcessor
-
-    class RequestStamp(SpanProcessor):
-        """Stamps ``agentmeter.request.id`` and the owner on every span at its start."""
-
-        def on_start(self, span: "Span", parent_context: Context | None = None) -> None:
-            with guarded("span stamp"):
-                scope = current_scope(parent_context)
-                if scope is None or _is_ours(span) or names.REQUEST_ID in (span.attributes or {}):
-                    return
-                owner = owner_attributes(scope.owner) if STATE.stamp_owner else {}
-                span.set_attributes({names.REQUEST_ID: scope.request_id, **owner})
-
-        def on_end(self, span: "ReadableSpan") -> None:
-            """Nothing: a span cannot be changed any more."""
-
-    return RequestStamp()

@@ -3,6 +3,7 @@
 What cannot be read is reported with file and line, and everything else is kept.
 """
 
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -14,8 +15,9 @@ from agentmeter.exceptions import SourceError
 from agentmeter.model import Entry
 from agentmeter.pricing.tariff import Tariff
 from agentmeter.semconv import names
+from agentmeter.semconv.dialects import observed
 from agentmeter.semconv.otlp import fields_from_json, spans_in
-from agentmeter.semconv.spans import entry_of
+from agentmeter.semconv.spans import SpanFields, entry_of
 
 _SUFFIXES = (".jsonl", ".json", ".ndjson")
 
@@ -30,11 +32,8 @@ class Contents:
     foreign_spans: int = 0
 
     def faults(self) -> dict[str, int]:
-        """The problems and foreign spans as counted faults for a report."""
-        faults = dict.fromkeys(self.problems, 1)
-        if self.foreign_spans:
-            faults["spans of other instrumentations, not read"] = self.foreign_spans
-        return faults
+        """The problems as counted faults for a report."""
+        return dict(Counter(self.problems))
 
 
 def read(source: str | Path) -> Contents:
@@ -113,14 +112,25 @@ def _read_span(span: Mapping[str, Any], scope: str, place: str, contents: Conten
             tariff = Tariff.from_json(orjson.loads(str(fields.attributes[names.TARIFF_BODY])))
             contents.tariffs[tariff.digest] = tariff
             return
+        if fields.attributes.get(names.ENTRY) is None:
+            _take_foreign(fields, place, contents)
+            return
         entry = entry_of(fields)
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         contents.problems.append(f"{place}: {type(error).__name__}: {error}")
         return
     if entry is None:
-        contents.foreign_spans += 1
+        contents.problems.append(f"{place}: an entry of a kind that this version does not know")
     else:
         contents.entries.append(entry)
+
+
+def _take_foreign(fields: SpanFields, place: str, contents: Contents) -> None:
+    """A span of another instrumentation; what it says that cannot be right is told of."""
+    record, problems = observed(fields)
+    contents.entries.append(record)
+    contents.foreign_spans += 1
+    contents.problems.extend(f"{place}: {problem}" for problem in problems)
 
 
 def read_request(folder: Path, request_id: str) -> Iterable[Entry]:

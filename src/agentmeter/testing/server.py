@@ -1,4 +1,4 @@
-"""A scripted model server on the loopback address that speaks OpenAI's protocol.
+"""A scripted model server on the loopback address: OpenAI's protocol, and Anthropic's.
 
     with ModelServer(Reply(text="hi", input=12, output=3)) as server:
         client = OpenAI(base_url=server.base_url, api_key="test")
@@ -14,7 +14,7 @@ import socket
 import threading
 from collections import deque
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, Literal, Self
 
@@ -30,6 +30,9 @@ class Reply:
     text: str = "ok"
     input: int = 12
     cached: int = 0
+    written_5m: int = 0
+    written_1h: int = 0
+    """Written to the cache for five minutes, for one hour; inside ``input``, as ``cached`` is."""
     output: int = 5
     reasoning: int = 0
     tool_calls: tuple[tuple[str, str], ...] = ()
@@ -73,6 +76,8 @@ class Billed:
     output: int = 0
     reasoning: int = 0
     failed: int = 0
+    written_5m: int = 0
+    written_1h: int = 0
 
 
 class ModelServer:
@@ -110,7 +115,7 @@ class ModelServer:
         with self._idle:
             self._idle.wait_for(lambda: self._answering == 0, timeout=2)
             parts = list(self._bill)
-        names = ("calls", "input", "cached", "output", "reasoning", "failed")
+        names = Billed.__dataclass_fields__
         return Billed(*(sum(getattr(part, name) for part in parts) for name in names))
 
     def take(
@@ -248,7 +253,7 @@ class _Handler(BaseHTTPRequestHandler):
             generated = reply.output if whole else min(sent, reply.output)
             reasoning = reply.reasoning if whole else 0
             self.server.model_server.bill(
-                Billed(1, reply.input, reply.cached, generated, reasoning)
+                replace(_whole(reply), output=generated, reasoning=reasoning)
             )
 
     def _chunk(self, data: bytes) -> None:
@@ -264,4 +269,12 @@ class _Handler(BaseHTTPRequestHandler):
 
 
 def _whole(reply: Reply) -> Billed:
-    return Billed(1, reply.input, reply.cached, reply.output, reply.reasoning)
+    return Billed(
+        calls=1,
+        input=reply.input,
+        cached=reply.cached,
+        output=reply.output,
+        reasoning=reply.reasoning,
+        written_5m=reply.written_5m,
+        written_1h=reply.written_1h,
+    )

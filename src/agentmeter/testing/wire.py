@@ -1,4 +1,4 @@
-"""OpenAI's protocol as bodies and server-sent events: chat, Responses, embeddings."""
+"""The wires: OpenAI's chat, Responses and embeddings here, Anthropic's beside it."""
 
 import base64
 import hashlib
@@ -8,6 +8,8 @@ import struct
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
+
+from agentmeter.testing.wire_anthropic import messages_body, messages_stream
 
 Body = Mapping[str, Any]
 Event = tuple[bool, bytes]
@@ -216,4 +218,5 @@ WIRES = {
     "/chat/completions": Wire(chat_body, chat_stream),
     "/responses": Wire(responses_body, responses_stream),
     "/embeddings": Wire(embeddings_body),
+    "/messages": Wire(messages_body, messages_stream),
 }

@@ -1,0 +1,14 @@
+"""What a pricer is asked for a call."""
+
+from agentmeter.model import Call
+from agentmeter.pricing.tariff import PriceKey
+
+
+def key_of(call: Call) -> PriceKey:
+    """What the pricer is asked for a call: the model that answered, at the tier that served."""
+    tier = call.service_tier
+    return PriceKey(
+        call.provider,
+        call.priced_model,
+        None if tier in ("default", "standard", "auto") else tier,
+    )
