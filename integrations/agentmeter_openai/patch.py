@@ -1,5 +1,9 @@
 """The choke point: ``request`` of the sync and the async base client, on the class.
 
+Another instrumentation may have put a ``request`` of its own on a subclass, past which ours on the
+base would never be called; so that is wrapped as well. What such a one puts back later may still be
+our wrapper: it does nothing while metering is off, and nothing inside another wrapper of ours.
+
 Attempts are seen by two more methods of the base client: ``_build_request`` begins one, and
 ``_sleep_for_retry`` ends one that failed.
 """
@@ -20,6 +24,11 @@ class Patch:
     def __init__(self) -> None:
         self._before: list[tuple[type, str, Any]] = []
 
+    @property
+    def on(self) -> bool:
+        """Whether the methods are patched."""
+        return bool(self._before)
+
     def apply(self) -> None:
         """Patch; does nothing if already patched."""
         if self._before:
@@ -27,8 +36,10 @@ class Patch:
         from openai import _base_client as base
 
         self._replace(base.BaseClient, "_build_request", _build_request)
-        self._replace(base.SyncAPIClient, "request", _request)
-        self._replace(base.AsyncAPIClient, "request", _async_request)
+        for client in _with_request(base.SyncAPIClient):
+            self._replace(client, "request", _request)
+        for client in _with_request(base.AsyncAPIClient):
+            self._replace(client, "request", _async_request)
         self._replace(base.SyncAPIClient, "_sleep_for_retry", _sleep_for_retry)
         self._replace(base.AsyncAPIClient, "_sleep_for_retry", _async_sleep_for_retry)
 
@@ -44,6 +55,24 @@ class Patch:
         setattr(owner, name, make(original))
 
 
+def _with_request(client: type) -> list[type]:
+    """``client`` and those of its subclasses that have a ``request`` of their own."""
+    found, every = [], [client]
+    for one in every:
+        every.extend(one.__subclasses__())
+        if "request" in one.__dict__ and one not in found:
+            found.append(one)
+    return found
+
+
+def _begun(client: Any, options: Any) -> Exchange | None:
+    """The exchange that begins here, unless metering is off or it has begun further out."""
+    outer = _EXCHANGE.get()
+    if not PATCH.on or (outer is not None and outer.options is options):
+        return None
+    return begin(client, options)
+
+
 def _named(function: Any, original: Any) -> Any:
     from functools import update_wrapper
 
@@ -52,13 +81,14 @@ def _named(function: Any, original: Any) -> Any:
 
 def _request(original: Any) -> Any:
     def request(self: Any, cast_to: Any, options: Any, **kwargs: Any) -> Any:
-        exchange = begin(self, options)
+        bound = original.__get__(self, type(self))  # it may be the wrapper of another
+        exchange = _begun(self, options)
         if exchange is None:
-            return original(self, cast_to, options, **kwargs)
+            return bound(cast_to, options, **kwargs)
         token = _EXCHANGE.set(exchange)
         try:
             with attached(exchange.scope):
-                result = original(self, cast_to, exchange.options, **kwargs)
+                result = bound(cast_to, exchange.options, **kwargs)
         except BaseException as error:
             exchange.failed(error)
             raise
@@ -71,13 +101,14 @@ def _request(original: Any) -> Any:
 
 def _async_request(original: Any) -> Any:
     async def request(self: Any, cast_to: Any, options: Any, **kwargs: Any) -> Any:
-        exchange = begin(self, options)
+        bound = original.__get__(self, type(self))
+        exchange = _begun(self, options)
         if exchange is None:
-            return await original(self, cast_to, options, **kwargs)
+            return await bound(cast_to, options, **kwargs)
         token = _EXCHANGE.set(exchange)
         try:
             with attached(exchange.scope):
-                result = await original(self, cast_to, exchange.options, **kwargs)
+                result = await bound(cast_to, exchange.options, **kwargs)
         except BaseException as error:
             exchange.failed(error)
             raise

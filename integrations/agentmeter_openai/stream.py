@@ -204,10 +204,17 @@ class _AsyncIterator:
 
 
 def watched_stream(exchange: Exchange, stream: Any) -> Any:
-    """A copy of ``stream`` that tells how it ends."""
+    """A copy of ``stream`` that tells how it ends.
+
+    The proxy that another instrumentation has put around it cannot be copied; then the stream in it
+    is watched in place, and one that is dropped is seen at the next collection.
+    """
+    import openai
+
     tally = Tally(exchange)
-    public = copy.copy(stream)
-    is_async = hasattr(stream, "__anext__")
+    is_own = issubclass(type(stream), (openai.Stream, openai.AsyncStream))
+    public = copy.copy(stream) if is_own else stream
+    is_async = isinstance(stream, openai.AsyncStream)
     public._iterator = (_AsyncIterator if is_async else _Iterator)(stream._iterator, tally)
     _see_close(stream.response, "aclose" if is_async else "close", tally)
     return public
