@@ -31,11 +31,17 @@ def test_the_demo_and_its_report(tmp_path: Path) -> None:
     assert by_user["u-2"]["calls"] == 12
     assert by_user["u-2"]["attempts"] == 13
     assert by_user["u-3"]["evidence"] == {"at_least": 1}
-    assert by_user["u-3"]["waste"] == by_user["u-3"]["cost"]
+    cost = by_user["u-3"]["cost"]
+    assert by_user["u-3"]["waste"] == {**cost, "by_reason": {"cancelled call": cost}}
     assert document["faults"] == {}
     one = agentmeter("report", "--request", by_user["u-2"]["request_id"][:10], cwd=tmp_path)
     assert "branch history" in one.stdout
     assert "discarded" in one.stdout
+    rows = json.loads(agentmeter("report", "--by", "tool", "--json", cwd=tmp_path).stdout)["rows"]
+    assert sum(row["calls"] for row in rows) == sum(one["calls"] for one in by_user.values())
+    assert "researcher #2" in agentmeter("report", "--by", "iteration", cwd=tmp_path).stdout
+    refused = agentmeter("report", "--by", "mood", cwd=tmp_path)
+    assert "cannot break down by 'mood'; there are agent, step" in refused.stderr
 
 
 def test_no_journal_is_said_plainly(tmp_path: Path) -> None:

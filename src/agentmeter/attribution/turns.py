@@ -24,7 +24,7 @@ def iterations(order: list[Record], below: Mapping[Key, list[Record]]) -> dict[K
         inner = key if record.kind in _OWNERS else owners[key]
         for child in below.get(key, ()):
             owners[key_of(child)] = inner
-            if child.kind is Kind.CALL and child.call and child.call.operation not in _NO_TURN:
+            if _takes_a_turn(child):
                 calls.setdefault(inner, []).append(child)
     begun = {owner: _begun(found) for owner, found in calls.items()}
     turns: dict[Key, int] = {}
@@ -32,6 +32,11 @@ def iterations(order: list[Record], below: Mapping[Key, list[Record]]) -> dict[K
         starts = begun.get(owners[key_of(record)], [])
         turns[key_of(record)] = max(1, bisect_right(starts, record.started_ns))
     return turns
+
+
+def _takes_a_turn(record: Record) -> bool:
+    call = record.call if record.kind is Kind.CALL else None
+    return call is not None and call.charge is None and call.operation not in _NO_TURN
 
 
 def _begun(calls: list[Record]) -> list[int]:

@@ -9,19 +9,26 @@ from pathlib import Path
 import click
 import orjson
 
-from agentmeter.exceptions import SourceError
+from agentmeter.exceptions import ConfigurationError, SourceError
 from agentmeter.pricing import Cached, GenAIPrices
+from agentmeter.report.breakdown import breakdown
+from agentmeter.report.document import row_values
 from agentmeter.report.pricing import priced_now
 from agentmeter.report.report import Report, build
-from agentmeter.report.text import request_text
+from agentmeter.report.text import request_text, rows_text
 from agentmeter.store.reader import read
 
 
 @click.command()
 @click.argument("source", required=False, type=click.Path(path_type=Path))
 @click.option("--request", "request_id", help="One request, by its id or the beginning of it.")
+@click.option(
+    "--by",
+    help="Break down by agent, step, tool, branch, iteration, model, provider, user, tenant, "
+    "feature, plan or tag:NAME.",
+)
 @click.option("--json", "as_json", is_flag=True, help="JSON; amounts are decimal strings.")
-def report(source: Path | None, request_id: str | None, as_json: bool) -> None:
+def report(source: Path | None, request_id: str | None, by: str | None, as_json: bool) -> None:
     """Report on SOURCE.
 
     SOURCE is a journal folder (default .agentmeter, or AGENTMETER_DIR), or a file or
@@ -30,12 +37,26 @@ def report(source: Path | None, request_id: str | None, as_json: bool) -> None:
     made = _made(source or Path(os.environ.get("AGENTMETER_DIR", ".agentmeter")))
     if request_id is not None:
         made = _only(made, request_id)
-    if as_json:
+    if by is not None:
+        _broken_down(made, by, as_json=as_json)
+    elif as_json:
         sys.stdout.buffer.write(orjson.dumps(made.to_json(), option=orjson.OPT_INDENT_2) + b"\n")
     elif request_id is not None:
         click.echo(request_text(made.requests[0]))
     else:
         click.echo(str(made))
+
+
+def _broken_down(made: Report, by: str, *, as_json: bool) -> None:
+    try:
+        rows = breakdown(made, by)
+    except ConfigurationError as error:
+        raise click.ClickException(str(error)) from error
+    if as_json:
+        shown = orjson.dumps({"by": by, "rows": row_values(rows)}, option=orjson.OPT_INDENT_2)
+        sys.stdout.buffer.write(shown + b"\n")
+    else:
+        click.echo(rows_text(by, rows))
 
 
 def _made(source: Path) -> Report:

@@ -1,11 +1,13 @@
 """A report as JSON values. Amounts are decimal strings; instants ISO 8601 in UTC."""
 
+from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
 from agentmeter.model import Attempt, Record
 from agentmeter.model.money import plain
+from agentmeter.report.breakdown import Row
 from agentmeter.report.report import Amounts, Missing, Report, RequestReport, ScopeReport
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -19,6 +21,21 @@ def document(report: Report) -> dict[str, Any]:
         "unattributed": _unattributed(report.unattributed),
         "faults": dict(report.faults),
     }
+
+
+def row_values(rows: Iterable[Row]) -> list[dict[str, Any]]:
+    """The rows of a breakdown."""
+    return [
+        {
+            "key": row.key,
+            "requests": row.requests,
+            "calls": row.calls,
+            "usage": dict(row.usage),
+            "cost": money(row.amounts),
+            "waste": money(row.waste),
+        }
+        for row in rows
+    ]
 
 
 def money(amounts: Amounts) -> dict[str, Any]:
@@ -66,7 +83,12 @@ def _figures(one: RequestReport) -> dict[str, Any]:
         "usage": dict(one.usage),
         "evidence": dict(one.evidence),
         "cost": money(one.amounts),
-        "waste": money(one.waste),
+        "waste": {
+            **money(one.waste),
+            "by_reason": {reason: money(amounts) for reason, amounts in one.waste_by.items()},
+        },
+        "only_observed": one.only_observed,
+        "lower_bound": one.is_lower_bound,
         "unpriced": [_missing(gap) for gap in one.missing],
     }
 
@@ -100,7 +122,6 @@ def _scope(root: ScopeReport) -> dict[str, Any]:
 
 def _facts(scope: ScopeReport) -> dict[str, Any]:
     record = scope.record
-    own: Amounts = {scope.cost.currency: scope.cost.amount} if scope.cost.lines else {}
     facts: dict[str, Any] = {
         "scope_id": record.scope_id,
         "kind": record.kind.value,
@@ -116,7 +137,7 @@ def _facts(scope: ScopeReport) -> dict[str, Any]:
         "usage": dict(scope.usage),
         "direct_usage": dict(scope.node.usage),
         "cost": money(scope.amounts),
-        "direct_cost": money(own),
+        "direct_cost": money(scope.direct),
     }
     return {**facts, "call": _call(scope)} if record.call is not None else facts
 

@@ -40,6 +40,11 @@ class ScopeReport:
     waste: Amounts
 
     @property
+    def direct(self) -> Amounts:
+        """The scope's own cost, by currency."""
+        return {self.cost.currency: self.cost.amount} if self.cost.lines else {}
+
+    @property
     def record(self) -> Record:
         """The scope's record, with every amendment laid over it."""
         return self.node.record
@@ -47,7 +52,11 @@ class ScopeReport:
 
 @dataclass(frozen=True, slots=True)
 class RequestReport:
-    """One request: its tree and the figures over all of it."""
+    """One request: its tree and the figures over all of it.
+
+    ``waste_by`` is the waste by reason; ``only_observed`` counts the calls that are known from
+    other instrumentations alone, whose sampling makes every total a lower bound.
+    """
 
     view: RequestView
     tree: ScopeReport
@@ -55,6 +64,15 @@ class RequestReport:
     attempts: int
     evidence: Mapping[str, int]
     missing: tuple[Missing, ...]
+    waste_by: Mapping[str, Amounts] = field(default_factory=dict)
+    only_observed: int = 0
+
+    @property
+    def is_lower_bound(self) -> bool:
+        """Whether more may have been used or charged than the figures say."""
+        return bool(self.missing or self.only_observed or self.view.missing) or (
+            Extent.AT_LEAST.value in self.evidence
+        )
 
     @property
     def request_id(self) -> str:
@@ -88,7 +106,7 @@ class Report:
     @property
     def amounts(self) -> Amounts:
         """All that is priced, unattributed work included, by currency."""
-        return _added(part.amounts for part in self._parts())
+        return added(part.amounts for part in self._parts())
 
     @property
     def usage(self) -> Usage:
@@ -135,11 +153,15 @@ def build(
 
 def _request(one: RequestView, tariffs: Mapping[str, Tariff]) -> RequestReport:
     tree = _tree(one, tariffs)
-    calls = attempts = 0
+    calls = attempts = only_observed = 0
+    waste_by: dict[str, list[Amounts]] = {}
     evidence: Counter[str] = Counter()
     missing: Counter[tuple[str | None, str, bool, str]] = Counter()
     for scope in walk(tree):
         call = scope.record.call
+        only_observed += scope.node.only_observed
+        if scope.node.waste and scope.cost.lines:
+            waste_by.setdefault(scope.node.waste, []).append(scope.direct)
         for gap in scope.cost.gaps:
             model = call.priced_model if call else None
             missing[model, gap.meter, gap.quantity is not None, gap.reason] += gap.quantity or 0
@@ -148,7 +170,14 @@ def _request(one: RequestView, tariffs: Mapping[str, Tariff]) -> RequestReport:
             attempts += max(call.calls, len(call.attempts))
             evidence[_weakest(scope.record)] += call.calls
     return RequestReport(
-        one, tree, calls, attempts, dict(sorted((+evidence).items())), _listed(missing)
+        one,
+        tree,
+        calls,
+        attempts,
+        dict(sorted((+evidence).items())),
+        _listed(missing),
+        {reason: added(parts) for reason, parts in sorted(waste_by.items())},
+        only_observed,
     )
 
 
@@ -203,12 +232,13 @@ def _scope(node: Node, children: tuple[ScopeReport, ...], cost: Cost) -> ScopeRe
         children,
         cost,
         usage,
-        _added([own, *(child.amounts for child in children)]),
-        _added([own if node.waste else {}, *(child.waste for child in children)]),
+        added([own, *(child.amounts for child in children)]),
+        added([own if node.waste else {}, *(child.waste for child in children)]),
     )
 
 
-def _added(parts: Iterable[Amounts]) -> Amounts:
+def added(parts: Iterable[Amounts]) -> Amounts:
+    """The exact sums, by currency."""
     sums: Amounts = {}
     for part in parts:
         for currency, amount in part.items():

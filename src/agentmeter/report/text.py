@@ -1,9 +1,11 @@
 """A report as plain text: a list of requests, or one request as a tree."""
 
+from collections.abc import Iterable, Sequence
 from decimal import Decimal
 
 from agentmeter.model import Record, Usage
 from agentmeter.model.money import CONTEXT
+from agentmeter.report.breakdown import Row
 from agentmeter.report.document import iso, money
 from agentmeter.report.report import Amounts, Report, RequestReport, ScopeReport
 
@@ -49,8 +51,28 @@ def _listing(report: Report) -> str:
     rows.append(
         (f"{count} requests", "", "", "", "", f"{total:,}", amount_text(report.amounts), "", "")
     )
-    widths = [max(len(row[column]) for row in rows) for column in range(9)]
-    right = {4, 5, 6, 7}
+    return _table(rows, right=(4, 5, 6, 7))
+
+
+def rows_text(by: str, rows: Iterable[Row]) -> str:
+    """A breakdown as a table."""
+    table = [(by, "requests", "calls", "tokens", "cost", "waste")]
+    table.extend(
+        (
+            row.key,
+            f"{row.requests:,}",
+            f"{row.calls:,}",
+            f"{row.usage.total_tokens:,}",
+            amount_text(row.amounts),
+            amount_text(row.waste) if any(row.waste.values()) else "-",
+        )
+        for row in rows
+    )
+    return _table(table, right=(1, 2, 3, 4, 5))
+
+
+def _table(rows: Sequence[tuple[str, ...]], right: tuple[int, ...]) -> str:
+    widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
     return "\n".join(
         "  ".join(
             cell.rjust(width) if column in right else cell.ljust(width)
@@ -76,7 +98,7 @@ def _listed(one: RequestReport) -> tuple[str, ...]:
         owner.feature or "-",
         str(one.calls),
         f"{one.usage.total_tokens:,}",
-        ("≥ " if one.missing or "at_least" in one.evidence else "") + amount_text(one.amounts),
+        ("≥ " if one.is_lower_bound else "") + amount_text(one.amounts),
         amount_text(one.waste) if any(one.waste.values()) else "-",
         ", ".join(notes),
     )
@@ -96,13 +118,18 @@ def _head(one: RequestReport) -> str:
 
 
 def _figures(one: RequestReport) -> list[str]:
-    bound = "≥ " if one.missing or "at_least" in one.evidence else ""
+    bound = "≥ " if one.is_lower_bound else ""
     figures = [
         f"  cost {bound}{amount_text(one.amounts)}"
-        + (f"  of it waste {amount_text(one.waste)}" if any(one.waste.values()) else ""),
+        + (f"  of it waste {_waste(one)}" if any(one.waste.values()) else ""),
         f"  {one.calls} calls, {one.attempts} attempts, {usage_text(one.usage)}",
         "  evidence: " + ", ".join(f"{kind} {count}" for kind, count in one.evidence.items()),
     ]
+    if one.only_observed:
+        figures.append(
+            f"  {one.only_observed} calls known only from other instrumentations' spans: "
+            "as complete as those were sampled"
+        )
     if one.view.missing_parents:
         figures.append(f"  {one.view.missing_parents} scopes whose parent has no record")
     if one.view.missing:
@@ -110,6 +137,11 @@ def _figures(one: RequestReport) -> list[str]:
         more = f" and {len(one.view.missing) - 3} more" if len(one.view.missing) > 3 else ""
         figures.append(f"  {len(one.view.missing)} scopes have left no record: {named}{more}")
     return figures
+
+
+def _waste(one: RequestReport) -> str:
+    reasons = (f"{reason} {amount_text(amounts)}" for reason, amounts in one.waste_by.items())
+    return f"{amount_text(one.waste)} ({', '.join(reasons)})"
 
 
 def usage_text(usage: Usage) -> str:

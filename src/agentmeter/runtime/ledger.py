@@ -9,7 +9,7 @@ import threading
 from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING
 
-from agentmeter.model import Entry, Money, Opened, Owner, Usage
+from agentmeter.model import Entry, Kind, Money, Opened, Owner, Record, Usage
 from agentmeter.model.money import CONTEXT
 from agentmeter.pricing.tariff import Tariff
 from agentmeter.runtime.counting import COUNTER
@@ -71,6 +71,12 @@ class Ledger:
             COUNTER.submit(self._fold)
         elif size > _PATIENCE * self._fold_at:
             self._fold()  # the counter's thread does not keep up: whoever fills, folds
+
+    def last_call(self) -> str | None:
+        """The scope id of the call that closed last, unless it was folded away."""
+        with self._lock:
+            closed = (one for one in reversed(self._entries) if isinstance(one, Record))
+            return next((one.scope_id for one in closed if one.kind is Kind.CALL), None)
 
     @property
     def usage(self) -> Usage:

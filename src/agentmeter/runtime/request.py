@@ -11,7 +11,7 @@ from agentmeter.runtime.counting import COUNTER
 from agentmeter.runtime.faults import guarded
 from agentmeter.runtime.ledger import Ledger
 from agentmeter.runtime.owner import as_owner, resolved
-from agentmeter.runtime.scope import BranchScope, Scope, emit
+from agentmeter.runtime.scope import Scope, emit, throw_away
 from agentmeter.runtime.state import STATE
 
 if TYPE_CHECKING:
@@ -107,9 +107,9 @@ class RequestScope(Scope):
         COUNTER.settle()
         return self._live().report()
 
-    def discard(self) -> None:
+    def discard(self, reason: str | None = None) -> None:
         """Mark all that was spent on this request as waste."""
-        BranchScope._say(self, discarded=True)  # type: ignore[arg-type]
+        throw_away(self.scope_id, self.request_id, self.ledger, reason=reason)
 
     def _live(self) -> Ledger:
         if self.ledger is None:
@@ -153,13 +153,22 @@ class RequestHandle:
         COUNTER.settle()
         return self.ledger.report()
 
-    def discard(self) -> None:
+    def discard(self, reason: str | None = None) -> None:
         """Mark the innermost open branch, or else the whole request, as thrown away."""
-        scope: Scope | None = self._scope
-        while scope is not None and scope.kind is not Kind.BRANCH and scope.parent is not None:
+        scope = self._scope
+        while scope.kind is not Kind.BRANCH and scope.parent is not None:
             scope = scope.parent
-        if scope is not None:
-            BranchScope._say(scope, discarded=True)  # type: ignore[arg-type]
+        throw_away(scope.scope_id, self.id, self.ledger, reason=reason)
+
+    def reject(self, reason: str = "rejected output") -> bool:
+        """Mark the call that ended last as waste: its output was thrown away, and asked for again.
+
+        For validation that fails. Returns whether there was such a call.
+        """
+        last = self.ledger.last_call()
+        if last is not None:
+            throw_away(last, self.id, self.ledger, reason=reason)
+        return last is not None
 
 
 def current() -> RequestHandle | None:

@@ -258,24 +258,43 @@ class BranchScope(Scope):
 
     kind = Kind.BRANCH
 
-    def discard(self) -> None:
+    def discard(self, reason: str | None = None) -> None:
         """Mark all of this branch's cost as waste; it may be said late, or taken back."""
-        self._say(discarded=True)
+        throw_away(self.scope_id, self.request_id, self.ledger, reason=reason)
 
     def keep(self) -> None:
-        """Mark this branch as one whose result was used."""
-        self._say(discarded=False)
-
-    def _say(self, *, discarded: bool) -> None:
-        with guarded("branch.say"):
-            said = Amendment(
-                STATE.new_id(8),
-                self.request_id,
-                self.scope_id,
-                STATE.now_ns(),
-                discarded=discarded,
-            )
-            emit(said, self.ledger, None)
+        """Mark this branch as one whose result was used, though it failed or was discarded."""
+        throw_away(self.scope_id, self.request_id, self.ledger, discarded=False)
 
 
-__all__ = ["UNATTRIBUTED", "AgentScope", "BranchScope", "Scope", "StepScope", "ToolScope", "emit"]
+def throw_away(
+    scope_id: str,
+    request_id: str,
+    ledger: Ledger | None,
+    *,
+    discarded: bool = True,
+    reason: str | None = None,
+) -> None:
+    """Say of a scope that what was spent below it bought nothing, or that it did."""
+    with guarded("discard"):
+        said = Amendment(
+            STATE.new_id(8),
+            request_id,
+            scope_id,
+            STATE.now_ns(),
+            discarded=discarded,
+            reason=reason,
+        )
+        emit(said, ledger, None)
+
+
+__all__ = [
+    "UNATTRIBUTED",
+    "AgentScope",
+    "BranchScope",
+    "Scope",
+    "StepScope",
+    "ToolScope",
+    "emit",
+    "throw_away",
+]

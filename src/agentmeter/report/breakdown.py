@@ -1,0 +1,121 @@
+"""A report broken down: every leaf counted once, under the nearest scope of a kind."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from agentmeter.exceptions import ConfigurationError
+from agentmeter.model import Kind, Usage
+from agentmeter.report.report import Amounts, Report, RequestReport, ScopeReport, added
+
+NONE = "-"
+"""The key of what no such scope, model or owner belongs to."""
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One key with what falls to it; rows sum to the report's total."""
+
+    key: str
+    requests: int
+    calls: int
+    usage: Usage
+    amounts: Amounts
+    waste: Amounts
+
+
+Leaf = tuple[RequestReport, tuple[ScopeReport, ...], ScopeReport]
+"""A request, the scopes above a leaf from the root down, and the leaf."""
+
+
+def breakdown(report: Report, by: str) -> tuple[Row, ...]:
+    """Rows by agent, step, tool, branch, iteration, model, provider, user, tenant, feature, plan.
+
+    The dearest first. Raises ``ConfigurationError`` for anything else to break down by, other than
+    ``tag:NAME``.
+    """
+    key = _key(by)
+    found: dict[str, list[Leaf]] = {}
+    for leaf in _leaves(report):
+        found.setdefault(key(leaf) or NONE, []).append(leaf)
+    rows = [_row(name, leaves) for name, leaves in found.items()]
+    return tuple(sorted(rows, key=lambda row: (-sum(row.amounts.values()), row.key)))
+
+
+def _row(name: str, leaves: list[Leaf]) -> Row:
+    usage = Usage()
+    for _, _, scope in leaves:
+        usage = usage + scope.node.usage if scope.node.usage else usage
+    return Row(
+        name,
+        len({id(request) for request, _, _ in leaves}),
+        sum(scope.record.call.calls for _, _, scope in leaves if scope.record.call),
+        usage,
+        added(scope.direct for _, _, scope in leaves),
+        added(scope.direct for _, _, scope in leaves if scope.node.waste),
+    )
+
+
+def _leaves(report: Report) -> Iterator[Leaf]:
+    parts = [*report.requests, *([report.unattributed] if report.unattributed else [])]
+    for request in parts:
+        stack: list[tuple[ScopeReport, tuple[ScopeReport, ...]]] = [(request.tree, ())]
+        while stack:
+            scope, above = stack.pop()
+            if scope.node.is_call:
+                yield request, above, scope
+            stack.extend((child, (*above, scope)) for child in scope.children)
+
+
+def _key(by: str) -> Callable[[Leaf], str | None]:
+    if by in ("agent", "step", "tool", "branch"):
+        return lambda leaf: _nearest(leaf, Kind(by))
+    if by.startswith("tag:"):
+        return lambda leaf: leaf[0].view.owner.tags.get(by.removeprefix("tag:"))
+    if by not in _KEYS:
+        known = ", ".join((*("agent", "step", "tool", "branch"), *_KEYS))
+        raise ConfigurationError(f"cannot break down by {by!r}; there are {known} and tag:NAME")
+    return _KEYS[by]
+
+
+def _nearest(leaf: Leaf, kind: Kind) -> str | None:
+    _, above, _ = leaf
+    return next((scope.record.name for scope in reversed(above) if scope.record.kind is kind), None)
+
+
+def _iteration(leaf: Leaf) -> str:
+    """The turn in the loop that the leaf belongs to: ``planner #3``."""
+    _, above, scope = leaf
+    loops = (Kind.REQUEST, Kind.AGENT, Kind.BRANCH, Kind.TOOL)
+    owner = next((one.record.name for one in reversed(above) if one.record.kind in loops), NONE)
+    return f"{owner} #{scope.node.iteration}"
+
+
+def _of_call(name: str) -> Callable[[Leaf], str | None]:
+    def key(leaf: Leaf) -> str | None:
+        call = leaf[2].record.call
+        if call is not None and call.charge is not None and not call.usage:
+            return leaf[2].record.name
+        value: Any = getattr(call, name, None)
+        return value if isinstance(value, str) else None
+
+    return key
+
+
+def _of_owner(name: str) -> Callable[[Leaf], str | None]:
+    def key(leaf: Leaf) -> str | None:
+        value: Any = getattr(leaf[0].view.owner, name)
+        return value if isinstance(value, str) else None
+
+    return key
+
+
+_KEYS: dict[str, Callable[[Leaf], str | None]] = {
+    "iteration": _iteration,
+    "model": _of_call("priced_model"),
+    "provider": _of_call("provider"),
+    "user": _of_owner("user"),
+    "tenant": _of_owner("tenant"),
+    "feature": _of_owner("feature"),
+    "plan": _of_owner("plan"),
+}
