@@ -53,6 +53,14 @@ def configure(
         STATE.flush_on_close = flushes
         STATE.stamp_owner = stamps
         STATE.configured = True
+        STATE.settings = {
+            "directory": str(Path(folder).absolute()),
+            "journal": writes,
+            "rate_card": str(Path(card).absolute()) if card else None,
+            "spans": shows,
+            "flush_on_close": flushes,
+            "stamp_owner": stamps,
+        }
 
 
 def _pricer(pricer: Pricer | None, card: str | Path | None) -> Pricer:

@@ -29,8 +29,9 @@ from agentmeter.runtime import tokenizer
 from agentmeter.runtime.call import CallScope, facts_of
 from agentmeter.runtime.context import attach, attached, current_scope, detach
 from agentmeter.runtime.counting import COUNTER
+from agentmeter.runtime.elsewhere import Handover, handover, taken_over
 from agentmeter.runtime.faults import FAULTS, guarded
-from agentmeter.runtime.scope import emit
+from agentmeter.runtime.scope import Scope, emit
 from agentmeter.runtime.state import STATE
 from agentmeter.runtime.unfinished import until_exit
 
@@ -84,6 +85,11 @@ def switch_off(only: Iterable[str] = ()) -> None:
                 _on.pop(name).uninstrument()
 
 
+def switched_on() -> tuple[str, ...]:
+    """The names of the integrations that are on."""
+    return tuple(sorted(_on))
+
+
 def now_ns() -> int:
     """The instant of the configured clock, in nanoseconds since the epoch."""
     return STATE.now_ns()
@@ -123,7 +129,9 @@ __all__ = [
     "CallScope",
     "Evidence",
     "Extent",
+    "Handover",
     "Integration",
+    "Scope",
     "Source",
     "Status",
     "Usage",
@@ -135,9 +143,12 @@ __all__ = [
     "detach",
     "facts_of",
     "guarded",
+    "handover",
     "now_ns",
     "switch_off",
     "switch_on",
+    "switched_on",
+    "taken_over",
     "tokenizer",
     "until_exit",
 ]

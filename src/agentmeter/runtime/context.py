@@ -4,8 +4,10 @@ A private ``ContextVar`` would be lost where OpenTelemetry's own threading instr
 the context over; this key travels with it.
 """
 
-from collections.abc import Callable
+import sys
+from collections.abc import Callable, Iterator
 from concurrent.futures import Executor, Future
+from contextlib import contextmanager
 from contextvars import copy_context
 from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
 
@@ -54,6 +56,16 @@ def detach(token: Any) -> None:
     otel_context.detach(token)
 
 
+@contextmanager
+def without_scope() -> Iterator[None]:
+    """No scope is the current one inside, whatever a forked process has inherited."""
+    token = otel_context.attach(otel_context.set_value(_KEY, None))
+    try:
+        yield
+    finally:
+        otel_context.detach(token)
+
+
 def carried(function: Callable[P, T]) -> Callable[P, T]:
     """``function``, running in a copy of the context that is current now.
 
@@ -68,9 +80,10 @@ def carried(function: Callable[P, T]) -> Callable[P, T]:
 
 
 class ContextExecutor(Executor):
-    """An executor whose tasks run in the context of whoever submitted them.
+    """An executor whose tasks run for the request of whoever submitted them.
 
-    ``with am.ContextExecutor(ThreadPoolExecutor(8)) as pool: pool.submit(work)``.
+    ``with am.ContextExecutor(ThreadPoolExecutor(8)) as pool: pool.submit(work)``. Threads get the
+    submitter's whole context; processes get its request and settings.
     """
 
     def __init__(self, executor: Executor) -> None:
@@ -78,8 +91,18 @@ class ContextExecutor(Executor):
 
     def submit(self, fn: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> Future[T]:
         """Submit ``fn``; it sees the submitter's request."""
+        if _has_processes(self._executor):
+            from agentmeter.runtime.elsewhere import handover, taken_over
+
+            return self._executor.submit(taken_over, handover(), fn, *args, **kwargs)
         return self._executor.submit(carried(fn), *args, **kwargs)
 
     def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:
         """Shut the wrapped executor down."""
         self._executor.shutdown(wait, cancel_futures=cancel_futures)
+
+
+def _has_processes(executor: Executor) -> bool:
+    """Without importing the module of process pools, which is large and may not be in use."""
+    module = sys.modules.get("concurrent.futures.process")
+    return module is not None and isinstance(executor, module.ProcessPoolExecutor)

@@ -7,7 +7,7 @@ sequential ids in it.
 import os
 import threading
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -64,6 +64,8 @@ class State:
     now_ns: Callable[[], int] = time.time_ns
     new_id: Callable[[int], str] = random_id
     configured: bool = False
+    settings: Mapping[str, object] = field(default_factory=dict)
+    """What ``configure`` was given in the end, as far as another process can be given it."""
     configure_default: Callable[[], object] | None = None
     lock: threading.RLock = field(default_factory=threading.RLock)
 
