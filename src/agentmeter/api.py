@@ -153,6 +153,13 @@ def uninstrument(*only: str) -> None:
     switch_off(only)
 
 
+def _set_up(settings: Mapping[str, Any], integrations: tuple[str, ...]) -> None:
+    configure(**settings)
+    if integrations:
+        instrument(*integrations)
+
+
 STATE.configure_default = configure_default
+STATE.set_up = _set_up
 
 __all__ = ["configure", "flush", "instrument", "uninstrument"]

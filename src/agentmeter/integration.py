@@ -74,6 +74,7 @@ def switch_on(only: Iterable[str] = ()) -> dict[str, bool]:
                 if find_spec(integration.library) is not None:
                     integration.instrument()
                     _on[name] = integration
+    STATE.integrations = tuple(sorted(_on))
     return {name: name in _on for name in sorted(known)}
 
 
@@ -83,11 +84,7 @@ def switch_off(only: Iterable[str] = ()) -> None:
         if name in _on:
             with guarded(f"integration {name}"):
                 _on.pop(name).uninstrument()
-
-
-def switched_on() -> tuple[str, ...]:
-    """The names of the integrations that are on."""
-    return tuple(sorted(_on))
+    STATE.integrations = tuple(sorted(_on))
 
 
 def now_ns() -> int:
@@ -147,7 +144,6 @@ __all__ = [
     "now_ns",
     "switch_off",
     "switch_on",
-    "switched_on",
     "taken_over",
     "tokenizer",
     "until_exit",

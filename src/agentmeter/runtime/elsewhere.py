@@ -26,9 +26,7 @@ class Handover:
 
 def handover() -> Handover:
     """What has to go along with work that is handed over here."""
-    from agentmeter.integration import switched_on
-
-    return Handover(dict(inject({})), dict(STATE.settings), switched_on())
+    return Handover(dict(inject({})), dict(STATE.settings), STATE.integrations)
 
 
 def taken_over(given: Handover, function: Callable[..., T], /, *args: Any, **kwargs: Any) -> T:
@@ -43,13 +41,8 @@ def taken_over(given: Handover, function: Callable[..., T], /, *args: Any, **kwa
 
 def _meter_alike(given: Handover) -> None:
     """In a process that has not been set up: with the settings and integrations of the parent."""
-    if STATE.configured or not given.settings:
-        return
-    from agentmeter.api import configure, instrument
-
-    configure(**given.settings)
-    if given.integrations:
-        instrument(*given.integrations)
+    if not STATE.configured and given.settings and STATE.set_up is not None:
+        STATE.set_up(given.settings, given.integrations)
 
 
 __all__ = ["Handover", "handover", "taken_over"]

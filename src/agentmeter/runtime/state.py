@@ -9,7 +9,7 @@ import threading
 import time
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import Any, Protocol
 
 from agentmeter.model import Entry
 from agentmeter.pricing.pricer import Pricer
@@ -64,8 +64,12 @@ class State:
     now_ns: Callable[[], int] = time.time_ns
     new_id: Callable[[int], str] = random_id
     configured: bool = False
-    settings: Mapping[str, object] = field(default_factory=dict)
+    settings: Mapping[str, Any] = field(default_factory=dict)
     """What ``configure`` was given in the end, as far as another process can be given it."""
+    integrations: tuple[str, ...] = ()
+    """The names of the integrations that are on."""
+    set_up: Callable[[Mapping[str, Any], tuple[str, ...]], None] | None = None
+    """Configures and instruments; the public face puts it here, since it lies above."""
     configure_default: Callable[[], object] | None = None
     lock: threading.RLock = field(default_factory=threading.RLock)
 
