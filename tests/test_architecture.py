@@ -17,6 +17,7 @@ FLOORS = {
     "store": 4,
     "integration": 5,
     "api": 6,
+    "web": 7,
     "cli": 7,
     "testing": 7,
 }

@@ -1,7 +1,7 @@
 """``configure`` and ``instrument``: the one place that wires runtime, store and pricing."""
 
 import os
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -23,17 +23,22 @@ def configure(
     spans: bool | None = None,
     flush_on_close: bool | None = None,
     stamp_owner: bool | None = None,
+    carrier_key: str | None = None,
+    carry_to: Iterable[str] | None = None,
 ) -> None:
     """Set up metering; optional, and may be called again.
 
     Arguments go over the environment (``AGENTMETER_DIR``, ``AGENTMETER_JOURNAL``,
     ``AGENTMETER_RATE_CARD``, ``AGENTMETER_SPANS``, ``AGENTMETER_FLUSH_ON_CLOSE``,
-    ``AGENTMETER_STAMP_OWNER``), which goes over ``[tool.agentmeter]`` of the ``pyproject.toml``
-    in the working directory. ``directory`` is the journal's folder (``.agentmeter``),
-    ``pricer`` takes the place of the default catalog, ``rate_card`` is laid over it,
-    ``flush_on_close`` writes the journal before a request's close returns, ``stamp_owner``
-    puts the owner on spans beside the request id. Raises ``ConfigurationError`` and
-    ``RateCardError``; then nothing has changed.
+    ``AGENTMETER_STAMP_OWNER``, ``AGENTMETER_CARRIER_KEY``, ``AGENTMETER_CARRY_TO``), which goes
+    over ``[tool.agentmeter]`` of the ``pyproject.toml`` in the working directory. ``directory`` is
+    the journal's folder (``.agentmeter``), ``pricer`` takes the place of the default catalog,
+    ``rate_card`` is laid over it, ``flush_on_close`` writes the journal before a request's close
+    returns, ``stamp_owner`` puts the owner on spans beside the request id. ``carrier_key`` signs
+    what ``inject`` writes, so that another service with the same key may trust it; ``carry_to``
+    names the hosts (``*.`` for any below, a comma between them in the environment) that outgoing
+    HTTP requests carry the request to, beside those that cannot be a public service. Raises
+    ``ConfigurationError`` and ``RateCardError``; then nothing has changed.
     """
     file = _project_settings()
     folder = _setting("directory", directory, "AGENTMETER_DIR", file, _DEFAULT_DIR)
@@ -42,6 +47,8 @@ def configure(
     shows = _switch("spans", spans, "AGENTMETER_SPANS", file, default=True)
     flushes = _switch("flush_on_close", flush_on_close, "AGENTMETER_FLUSH_ON_CLOSE", file)
     stamps = _switch("stamp_owner", stamp_owner, "AGENTMETER_STAMP_OWNER", file, default=True)
+    key = _setting("carrier_key", carrier_key, "AGENTMETER_CARRIER_KEY", file, None)
+    hosts = _hosts(_setting("carry_to", carry_to, "AGENTMETER_CARRY_TO", file, ()))
     chosen = _pricer(pricer, card)
     with STATE.lock:
         if STATE.sink is not None:
@@ -52,6 +59,8 @@ def configure(
         STATE.spans = shows
         STATE.flush_on_close = flushes
         STATE.stamp_owner = stamps
+        STATE.carrier_key = str(key).encode() if key else None
+        STATE.carry_to = hosts
         STATE.configured = True
         STATE.settings = {
             "directory": str(Path(folder).absolute()),
@@ -60,6 +69,8 @@ def configure(
             "spans": shows,
             "flush_on_close": flushes,
             "stamp_owner": stamps,
+            "carrier_key": key,
+            "carry_to": hosts,
         }
 
 
@@ -101,6 +112,11 @@ def _setting(name: str, given: Any, variable: str, file: Mapping[str, Any], defa
     if given is not None:
         return given
     return os.environ.get(variable) or file.get(name, default)
+
+
+def _hosts(given: str | Iterable[str]) -> tuple[str, ...]:
+    listed = given.split(",") if isinstance(given, str) else given
+    return tuple(host.strip().lower() for host in listed if host.strip())
 
 
 def _switch(

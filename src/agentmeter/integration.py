@@ -27,6 +27,7 @@ from agentmeter.model import (
 )
 from agentmeter.runtime import tokenizer
 from agentmeter.runtime.call import CallScope, facts_of
+from agentmeter.runtime.carrier import REQUEST, SCOPE, SIGNATURE, inject
 from agentmeter.runtime.context import attach, attached, current_scope, detach
 from agentmeter.runtime.counting import COUNTER
 from agentmeter.runtime.elsewhere import Handover, handover, taken_over
@@ -36,6 +37,9 @@ from agentmeter.runtime.state import STATE
 from agentmeter.runtime.unfinished import until_exit
 
 GROUP = "agentmeter.integrations"
+
+CARRIER_HEADERS = (REQUEST, SCOPE, SIGNATURE)
+"""The names of the headers that carry a request."""
 
 
 @runtime_checkable
@@ -87,6 +91,11 @@ def switch_off(only: Iterable[str] = ()) -> None:
     STATE.integrations = tuple(sorted(_on))
 
 
+def hosts_to_carry_to() -> tuple[str, ...]:
+    """The hosts that the application has named for carrying requests to."""
+    return STATE.carry_to
+
+
 def now_ns() -> int:
     """The instant of the configured clock, in nanoseconds since the epoch."""
     return STATE.now_ns()
@@ -116,6 +125,7 @@ def amend_usage(scope: CallScope, usage: Usage, evidence: dict[str, Evidence]) -
 
 
 __all__ = [
+    "CARRIER_HEADERS",
     "COUNTER",
     "ESTIMATED",
     "FAULTS",
@@ -141,6 +151,8 @@ __all__ = [
     "facts_of",
     "guarded",
     "handover",
+    "hosts_to_carry_to",
+    "inject",
     "now_ns",
     "switch_off",
     "switch_on",

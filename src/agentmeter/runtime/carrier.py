@@ -1,24 +1,96 @@
-"""Carrying a request over HTTP, a queue or a process: a small dict of headers."""
+"""Carrying a request over HTTP, a queue or a process: a small dict of headers.
 
+A carrier names the request that will be billed, so that who may write one decides who pays. With a
+key configured every carrier is signed, and one with a wrong signature is refused everywhere; at a
+door that is open to strangers only a signed one is taken at all.
+"""
+
+import hashlib
+import hmac
+import re
 from collections.abc import Mapping, MutableMapping
+from dataclasses import dataclass
 from typing import Any
 
 from agentmeter.model import Kind, Owner
 from agentmeter.runtime.context import current_scope
+from agentmeter.runtime.faults import FAULTS
 from agentmeter.runtime.ledger import Ledger
 from agentmeter.runtime.scope import Scope
+from agentmeter.runtime.state import STATE
 
 REQUEST = "agentmeter-request"
 SCOPE = "agentmeter-scope"
+SIGNATURE = "agentmeter-signature"
+
+_ID = re.compile(r"[!-~]{1,128}")
+_PLACE = re.compile(r"[0-9a-f]{16}-[0-9a-f]{32}-[0-9a-f]{16}")
+_SECOND = 1_000_000_000
+
+
+@dataclass(frozen=True, slots=True)
+class Carrier:
+    """What a carrier says: the request, and the scope in it that the work hangs below."""
+
+    request_id: str
+    scope_id: str | None = None
 
 
 def inject(headers: MutableMapping[str, str]) -> MutableMapping[str, str]:
-    """Put the current request into ``headers`` and return them; unchanged outside of a request."""
+    """Put the current request into ``headers`` and return them; unchanged outside of a request.
+
+    In an environment (a mapping with a ``PATH``) the names are ``AGENTMETER_REQUEST`` and so on,
+    as shells pass them on: ``subprocess.run(…, env=am.inject(dict(os.environ)))``.
+    """
     scope = current_scope()
-    if scope is not None and scope.ledger is not None:
-        headers[REQUEST] = scope.request_id
-        headers[SCOPE] = f"{scope.scope_id}-{scope.trace_id}-{scope.span_id}"
+    if scope is None or scope.ledger is None:
+        return headers
+    place = f"{scope.scope_id}-{scope.trace_id}-{scope.span_id}"
+    carried = {REQUEST: scope.request_id, SCOPE: place}
+    if STATE.carrier_key is not None:
+        issued = STATE.now_ns() // _SECOND
+        carried[SIGNATURE] = f"{issued}-{_signed(scope.request_id, place, issued)}"
+    environment = "PATH" in headers
+    for name, value in carried.items():
+        headers[name.upper().replace("-", "_") if environment else name] = value
     return headers
+
+
+def carrier_in(headers: Mapping[str, str], *, trusted: bool) -> Carrier | None:
+    """The carrier in ``headers``; ``None`` where there is none, or none that may be followed.
+
+    Without ``trusted`` only a carrier with a valid signature is followed. A refusal is counted
+    with its reason, and never raised.
+    """
+    known = {name.lower().replace("_", "-"): value for name, value in headers.items()}
+    request_id = known.get(REQUEST)
+    if request_id is None:
+        return None
+    place = known.get(SCOPE, "")
+    refused = _refused(request_id, place, known.get(SIGNATURE), trusted=trusted)
+    if refused is not None:
+        FAULTS.count(f"carrier refused: {refused}")
+        return None
+    return Carrier(request_id, place.partition("-")[0] or None)
+
+
+def _refused(request_id: str, place: str, signature: str | None, *, trusted: bool) -> str | None:
+    if not _ID.fullmatch(request_id) or (place and not _PLACE.fullmatch(place)):
+        return "malformed"
+    if signature is None or STATE.carrier_key is None:
+        return None if trusted else "not signed, and from a peer that is not trusted"
+    issued, _, digest = signature.partition("-")
+    if not issued.isdecimal() or len(issued) > 12:
+        return "malformed signature"
+    if not hmac.compare_digest(digest, _signed(request_id, place, int(issued))):
+        return "wrong signature"
+    age = STATE.now_ns() // _SECOND - int(issued)
+    return f"older than {STATE.carrier_age} seconds" if age > STATE.carrier_age else None
+
+
+def _signed(request_id: str, place: str, issued: int) -> str:
+    text = f"{request_id} {place} {issued}".encode()
+    return hmac.new(STATE.carrier_key or b"", text, hashlib.sha256).hexdigest()
 
 
 class ResumedScope(Scope):
@@ -26,35 +98,32 @@ class ResumedScope(Scope):
 
     kind = Kind.STEP
 
-    def __init__(self, headers: Mapping[str, str]) -> None:
-        super().__init__("resumed")
-        known = {name.lower(): value for name, value in headers.items()}
-        self._carried_request = known.get(REQUEST)
-        self._carried_scope = known.get(SCOPE, "")
+    def __init__(self, carrier: Carrier | None, name: str | None = None) -> None:
+        super().__init__(name or "resumed")
+        self._carrier = carrier
 
     def fresh(self, name: str, arguments: Any) -> "ResumedScope":
         """A new activation for a call of the decorated function."""
-        return ResumedScope({REQUEST: self._carried_request or "", SCOPE: self._carried_scope})
+        return ResumedScope(self._carrier, self.given_name)
 
     def _belong(self, parent: Scope | None) -> None:
-        if not self._carried_request:
+        if self._carrier is None:
             super()._belong(parent)
             return
         self.parent = None
         known = parent.ledger if parent is not None else None
-        same = known is not None and known.request_id == self._carried_request
-        self.ledger = known if same else Ledger(self._carried_request, Owner())
+        same = known is not None and known.request_id == self._carrier.request_id
+        self.ledger = known if same else Ledger(self._carrier.request_id, Owner())
 
     def _parent_id(self) -> str | None:
-        if not self._carried_request:
-            return super()._parent_id()
-        return self._carried_scope.partition("-")[0] or None
+        return super()._parent_id() if self._carrier is None else self._carrier.scope_id
 
 
 def resume(headers: Mapping[str, str]) -> ResumedScope:
     """Continue the request that ``inject`` put into ``headers``, also after it has ended.
 
-    Only for headers from a peer that you trust: they name the request that will be billed.
-    Without a request in them the work stays where it is.
+    For headers from a peer that you trust, since they name the request that will be billed; with
+    ``carrier_key`` configured, one that is signed wrongly or too old is refused and counted.
+    Without a request in them the work stays where it is. ``os.environ`` will do as well.
     """
-    return ResumedScope(headers)
+    return ResumedScope(carrier_in(headers, trusted=True))

@@ -61,6 +61,11 @@ class State:
     flush_on_close: bool = False
     stamp_owner: bool = True
     max_entries: int = 10_000
+    carrier_key: bytes | None = None
+    carrier_age: int = 86_400
+    """Seconds for which a signed carrier is good."""
+    carry_to: tuple[str, ...] = ()
+    """Hosts that outgoing requests carry the request to, beside those that cannot be public."""
     now_ns: Callable[[], int] = time.time_ns
     new_id: Callable[[int], str] = random_id
     configured: bool = False

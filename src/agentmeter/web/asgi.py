@@ -1,0 +1,61 @@
+"""ASGI: one request for every HTTP request and every websocket connection."""
+
+from collections.abc import Awaitable, Callable, Mapping, MutableMapping
+from typing import Any
+
+from agentmeter.runtime.context import attached
+from agentmeter.web.door import Door, Given, Trust
+
+Message = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[Message]]
+Send = Callable[[Message], Awaitable[None]]
+App = Callable[[MutableMapping[str, Any], Receive, Send], Awaitable[None]]
+
+
+class AgentmeterMiddleware:
+    """Meters an ASGI application: ``app = AgentmeterMiddleware(app, user=…)``.
+
+    The request ends when the application has sent all of its answer, or given up. Owner fields are
+    values, or callables over the ASGI scope. A carrier that comes in is followed only where it is
+    signed with the configured key, or comes from a peer in ``trust``: networks, or a callable over
+    the ASGI scope.
+    """
+
+    def __init__(
+        self,
+        app: App,
+        *,
+        name: str | None = None,
+        user: Given = None,
+        tenant: Given = None,
+        feature: Given = None,
+        plan: Given = None,
+        tags: Mapping[str, str] | Callable[[Any], Mapping[str, str]] | None = None,
+        trust: Trust = (),
+    ) -> None:
+        self.app = app
+        owner = {"user": user, "tenant": tenant, "feature": feature, "plan": plan, "tags": tags}
+        self._door = Door(name, owner, trust)
+
+    async def __call__(self, scope: MutableMapping[str, Any], receive: Receive, send: Send) -> None:
+        """Serve one connection; lifespan events pass through."""
+        if scope.get("type") not in ("http", "websocket"):
+            await self.app(scope, receive, send)
+            return
+        headers = {
+            name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]
+        }
+        client = scope.get("client")
+        request = self._door.opened(scope, headers, client[0] if client else None, _title(scope))
+        request.open(None)
+        try:
+            with attached(request):
+                await self.app(scope, receive, send)
+        except BaseException as error:
+            request.close(error)
+            raise
+        request.close()
+
+
+def _title(scope: Mapping[str, Any]) -> str:
+    return f"{scope.get('method', 'WEBSOCKET')} {scope.get('path', '/')}"

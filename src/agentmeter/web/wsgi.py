@@ -1,0 +1,92 @@
+"""WSGI: one request for every HTTP request, until the last piece of its answer."""
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from typing import Any
+
+from agentmeter.runtime.context import attached
+from agentmeter.runtime.scope import Scope
+from agentmeter.web.door import Door, Given, Trust
+
+App = Callable[[dict[str, Any], Callable[..., Any]], Iterable[bytes]]
+
+
+class AgentmeterMiddleware:
+    """Meters a WSGI application: ``app = AgentmeterMiddleware(app, user=…)``.
+
+    The request ends when the server closes the answer. Owner fields are values, or callables over
+    the WSGI environ. A carrier that comes in is followed only where it is signed with the
+    configured key, or comes from a peer in ``trust``: networks, or a callable over the environ.
+    """
+
+    def __init__(
+        self,
+        app: App,
+        *,
+        name: str | None = None,
+        user: Given = None,
+        tenant: Given = None,
+        feature: Given = None,
+        plan: Given = None,
+        tags: Mapping[str, str] | Callable[[Any], Mapping[str, str]] | None = None,
+        trust: Trust = (),
+    ) -> None:
+        self.app = app
+        owner = {"user": user, "tenant": tenant, "feature": feature, "plan": plan, "tags": tags}
+        self._door = Door(name, owner, trust)
+
+    def __call__(
+        self, environ: dict[str, Any], start_response: Callable[..., Any]
+    ) -> Iterable[bytes]:
+        """Serve one request."""
+        headers = {
+            name.removeprefix("HTTP_"): value
+            for name, value in environ.items()
+            if name.startswith("HTTP_")
+        }
+        title = f"{environ.get('REQUEST_METHOD', 'GET')} {environ.get('PATH_INFO', '/')}"
+        request = self._door.opened(environ, headers, environ.get("REMOTE_ADDR"), title)
+        request.open(None)
+        try:
+            with attached(request):
+                answer = self.app(environ, start_response)
+        except BaseException as error:
+            request.close(error)
+            raise
+        return _Answer(answer, request)
+
+
+class _Answer:
+    """The application's answer, each piece made with the request open and none in between."""
+
+    def __init__(self, answer: Iterable[bytes], request: Scope) -> None:
+        self._answer = answer
+        self._request = request
+        self._pieces: Iterator[bytes] | None = None
+
+    def __iter__(self) -> "_Answer":
+        return self
+
+    def __next__(self) -> bytes:
+        try:
+            with attached(self._request):
+                if self._pieces is None:
+                    self._pieces = iter(self._answer)
+                return next(self._pieces)
+        except StopIteration:
+            raise
+        except BaseException as error:
+            self._request.close(error)
+            raise
+
+    def close(self) -> None:
+        """The server is done with the answer, or has given up on it."""
+        try:
+            close = getattr(self._answer, "close", None)
+            if close is not None:
+                with attached(self._request):
+                    close()
+        except BaseException as error:
+            self._request.close(error)
+            raise
+        finally:
+            self._request.close()
