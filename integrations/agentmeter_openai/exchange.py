@@ -20,6 +20,7 @@ from agentmeter.integration import (
     Usage,
     amend_usage,
     current_scope,
+    describe_input,
     facts_of,
     guarded,
     now_ns,
@@ -31,6 +32,11 @@ _OPERATIONS = {
     "/chat/completions": "chat",
     "/responses": "chat",
     "/embeddings": "embeddings",
+}
+_SHAPES = {
+    "/chat/completions": "openai.chat",
+    "/responses": "openai.responses",
+    "/embeddings": "openai.embeddings",
 }
 _AZURE = ".openai.azure.com"
 _AT_LEAST = Evidence(Source.ESTIMATED, Extent.AT_LEAST)
@@ -180,6 +186,7 @@ def _begin(client: Any, options: Any) -> Exchange | None:
     if stream and path == "/chat/completions":
         _ask_for_usage(exchange, body)
     scope.open(current_scope())
+    describe_input(scope, _SHAPES[path], body)
     return exchange
 
 

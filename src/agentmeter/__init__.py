@@ -22,6 +22,7 @@ from agentmeter.model import Evidence, Money, Owner, Usage
 from agentmeter.runtime.call import charge
 from agentmeter.runtime.carrier import inject, resume
 from agentmeter.runtime.context import ContextExecutor, carried
+from agentmeter.runtime.provenance.documents import retrieved
 from agentmeter.runtime.public import agent, branch, call, request, step, tool
 from agentmeter.runtime.request import current
 from agentmeter.runtime.shared import shared
@@ -53,6 +54,7 @@ __all__ = [
     "instrument",
     "request",
     "resume",
+    "retrieved",
     "shared",
     "step",
     "tool",

@@ -23,6 +23,7 @@ def configure(
     spans: bool | None = None,
     flush_on_close: bool | None = None,
     stamp_owner: bool | None = None,
+    provenance: bool | None = None,
     carrier_key: str | None = None,
     carry_to: Iterable[str] | None = None,
 ) -> None:
@@ -30,15 +31,20 @@ def configure(
 
     Arguments go over the environment (``AGENTMETER_DIR``, ``AGENTMETER_JOURNAL``,
     ``AGENTMETER_RATE_CARD``, ``AGENTMETER_SPANS``, ``AGENTMETER_FLUSH_ON_CLOSE``,
-    ``AGENTMETER_STAMP_OWNER``, ``AGENTMETER_CARRIER_KEY``, ``AGENTMETER_CARRY_TO``), which goes
-    over ``[tool.agentmeter]`` of the ``pyproject.toml`` in the working directory. ``directory`` is
-    the journal's folder (``.agentmeter``), ``pricer`` takes the place of the default catalog,
-    ``rate_card`` is laid over it, ``flush_on_close`` writes the journal before a request's close
-    returns, ``stamp_owner`` puts the owner on spans beside the request id. ``carrier_key`` signs
-    what ``inject`` writes, so that another service with the same key may trust it; ``carry_to``
-    names the hosts (``*.`` for any below, a comma between them in the environment) that outgoing
-    HTTP requests carry the request to, beside those that cannot be a public service. Raises
-    ``ConfigurationError`` and ``RateCardError``; then nothing has changed.
+    ``AGENTMETER_STAMP_OWNER``, ``AGENTMETER_PROVENANCE``, ``AGENTMETER_CARRIER_KEY``,
+    ``AGENTMETER_CARRY_TO``), which goes over ``[tool.agentmeter]`` of the ``pyproject.toml`` in the
+    working directory.
+
+    ``directory`` is the journal's folder (``.agentmeter``), ``pricer`` takes the place of the
+    default catalog, ``rate_card`` is laid over it, ``flush_on_close`` writes the journal before a
+    request's close returns, ``stamp_owner`` puts the owner on spans beside the request id,
+    ``provenance`` says where each call's input comes from (on; digests and counts are kept, no
+    text, and the tokenizer takes some 90 MB once it is needed). ``carrier_key`` signs what
+    ``inject`` writes, so that another service with the same key may trust it; ``carry_to`` names
+    the hosts (``*.`` for any below, a comma between them in the environment) that outgoing HTTP
+    requests carry the request to, beside those that cannot be a public service.
+
+    Raises ``ConfigurationError`` and ``RateCardError``; then nothing has changed.
     """
     file = _project_settings()
     folder = _setting("directory", directory, "AGENTMETER_DIR", file, _DEFAULT_DIR)
@@ -47,6 +53,7 @@ def configure(
     shows = _switch("spans", spans, "AGENTMETER_SPANS", file, default=True)
     flushes = _switch("flush_on_close", flush_on_close, "AGENTMETER_FLUSH_ON_CLOSE", file)
     stamps = _switch("stamp_owner", stamp_owner, "AGENTMETER_STAMP_OWNER", file, default=True)
+    tells = _switch("provenance", provenance, "AGENTMETER_PROVENANCE", file, default=True)
     key = _setting("carrier_key", carrier_key, "AGENTMETER_CARRIER_KEY", file, None)
     hosts = _hosts(_setting("carry_to", carry_to, "AGENTMETER_CARRY_TO", file, ()))
     chosen = _pricer(pricer, card)
@@ -59,6 +66,7 @@ def configure(
         STATE.spans = shows
         STATE.flush_on_close = flushes
         STATE.stamp_owner = stamps
+        STATE.provenance = tells
         STATE.carrier_key = str(key).encode() if key else None
         STATE.carry_to = hosts
         STATE.configured = True
@@ -69,6 +77,7 @@ def configure(
             "spans": shows,
             "flush_on_close": flushes,
             "stamp_owner": stamps,
+            "provenance": tells,
             "carrier_key": key,
             "carry_to": hosts,
         }

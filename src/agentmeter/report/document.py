@@ -8,8 +8,10 @@ from typing import Any
 from agentmeter.model import Attempt, Record
 from agentmeter.model.money import plain
 from agentmeter.report.breakdown import Row
+from agentmeter.report.provenance import EVIDENCE, Paid, provenance
 from agentmeter.report.report import Amounts, Missing, Report, RequestReport, ScopeReport
 
+_MOST_SEGMENTS = 20
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
@@ -72,7 +74,29 @@ def _request(one: RequestReport) -> dict[str, Any]:
         **_figures(one),
         "missing_parents": one.view.missing_parents,
         "missing": list(one.view.missing),
+        "provenance": _provenance(one),
         "tree": _scope(one.tree),
+    }
+
+
+def _provenance(one: RequestReport) -> dict[str, Any]:
+    found = provenance(one)
+    return {
+        "evidence": EVIDENCE,
+        "by_origin": [_paid(row) for row in found.by_origin],
+        "segments": [_paid(row) for row in found.segments[:_MOST_SEGMENTS]],
+        "untold_calls": found.untold,
+    }
+
+
+def _paid(row: Paid) -> dict[str, Any]:
+    piece = {"digest": row.digest, "name": row.name, "tokens": row.tokens} if row.digest else {}
+    return {
+        "origin": row.origin.value,
+        **piece,
+        "calls": row.calls,
+        "usage": dict(row.usage),
+        "cost": money(row.amounts),
     }
 
 

@@ -7,8 +7,10 @@ from agentmeter.model import Record, Usage
 from agentmeter.model.money import CONTEXT
 from agentmeter.report.breakdown import Row
 from agentmeter.report.document import iso, money
+from agentmeter.report.provenance import EVIDENCE, Paid, provenance
 from agentmeter.report.report import Amounts, Report, RequestReport, ScopeReport
 
+_TOP = 5
 _PLACES = Decimal("0.000001")
 _MARKS = {"ok": "", "closed": " [closed early]", "never_closed": " [never closed]"}
 
@@ -38,7 +40,25 @@ def request_text(one: RequestReport) -> str:
     """One request as a tree, with totals, evidence and what could not be priced."""
     lines = [_head(one), *_figures(one), ""]
     lines.extend(_rows(one.tree))
-    return "\n".join([*lines, *_missing(one)])
+    return "\n".join([*lines, *_came_from(one), *_missing(one)])
+
+
+def _came_from(one: RequestReport) -> list[str]:
+    """The dearest pieces of input: ``tool search, 8,000 tokens: sent in 11 calls …``."""
+    rows = [row for row in provenance(one).segments if row.calls > 1][:_TOP]
+    if not rows:
+        return []
+    return ["", f"  where the input came from ({EVIDENCE}):", *map(_sent, rows)]
+
+
+def _sent(row: Paid) -> str:
+    cached = sum(n for meter, n in row.usage.items() if meter.startswith("cache_read"))
+    name = f" {row.name}" if row.name else ""
+    rate = f", of which {cached:,} at the cached rate" if cached else ""
+    return (
+        f"    {row.origin}{name}, {row.tokens:,} tokens: sent in {row.calls} calls, "
+        f"{row.usage.total_input:,} tokens, {amount_text(row.amounts)}{rate}"
+    )
 
 
 def _listing(report: Report) -> str:

@@ -36,7 +36,7 @@ def folded(
     root = next((one.root for one in view(entries) if one.request_id == request_id), None)
     if root is None:
         return entries
-    kept_ids = open_scopes | {e.scope_id for e in entries if isinstance(e, (Amendment, Opened))}
+    kept_ids = open_scopes | {e.scope_id for e in entries if _holds(e)}
     settled = _settled(root, kept_ids, tariffs, request_id)
     gone: set[str] = set()
     sums: list[Entry] = []
@@ -48,7 +48,14 @@ def folded(
         for tops in _by_parent(whole).values():
             gone.update(inner.record.scope_id for top in tops for inner in _all(top))
             sums.extend(_summed(tops, tariffs, request_id))
-    return [*(e for e in entries if not isinstance(e, Record) or e.scope_id not in gone), *sums]
+    return [*(e for e in entries if isinstance(e, Opened) or e.scope_id not in gone), *sums]
+
+
+def _holds(entry: Entry) -> bool:
+    """A scope that began or was judged keeps its place; counts are laid over a call by now."""
+    if isinstance(entry, Amendment):
+        return entry.discarded is not None
+    return isinstance(entry, Opened)
 
 
 def _by_parent(tops: list[Node]) -> dict[str | None, list[Node]]:

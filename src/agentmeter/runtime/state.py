@@ -60,6 +60,7 @@ class State:
     spans: bool = True
     flush_on_close: bool = False
     stamp_owner: bool = True
+    provenance: bool = True
     max_entries: int = 10_000
     carrier_key: bytes | None = None
     carrier_age: int = 86_400

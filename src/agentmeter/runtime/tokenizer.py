@@ -97,7 +97,7 @@ _PER_MESSAGE = 3
 _PER_NAME = 1
 _PRIMING = 3
 _PER_TOOL_LIST = 9
-_PER_IMAGE = 85  # the base charge; the tiles of a detailed image are not known without its size
+PER_IMAGE = 85  # the base charge; the tiles of a detailed image are not known without its size
 
 _LONGEST_RUN = 50_000  # characters of white space
 
@@ -269,7 +269,7 @@ class _Tally:
         elif kind == "refusal":
             self._add(part.get("refusal"))
         elif kind in _IMAGE_PARTS:
-            self._fixed += _PER_IMAGE
+            self._fixed += PER_IMAGE
 
     def _call(self, call: Any) -> None:
         if not isinstance(call, Mapping):

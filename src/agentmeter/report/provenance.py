@@ -1,0 +1,105 @@
+"""What a request's input was paid for, piece by piece: the same piece may be sent many times."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from decimal import Decimal
+
+from agentmeter.attribution.provenance import Portion, portions
+from agentmeter.model import Origin, Usage
+from agentmeter.model.money import CONTEXT, times
+from agentmeter.report.report import Amounts, RequestReport, ScopeReport, added, walk
+
+EVIDENCE = "estimated split of reported totals"
+
+
+@dataclass(frozen=True, slots=True)
+class Paid:
+    """One piece of input, or all pieces of one origin, over all the calls that it was sent in.
+
+    ``tokens`` is its size, the largest where calls divide differently; ``usage`` by meter sums to
+    all that was paid for it. ``digest`` and ``name`` are blank for a whole origin.
+    """
+
+    origin: Origin
+    digest: str | None
+    name: str | None
+    tokens: int
+    calls: int
+    usage: Usage
+    amounts: Amounts
+
+
+@dataclass(frozen=True, slots=True)
+class Provenance:
+    """A request's input by origin and by piece, the dearest first.
+
+    ``untold`` counts the calls whose input is known but was not told apart.
+    """
+
+    by_origin: tuple[Paid, ...]
+    segments: tuple[Paid, ...]
+    untold: int
+
+
+def provenance(request: RequestReport) -> Provenance:
+    """Where a request's input came from."""
+    by_piece: dict[tuple[Origin, str | None], list[tuple[int, Portion, Amounts]]] = {}
+    by_origin: dict[tuple[Origin, str | None], list[tuple[int, Portion, Amounts]]] = {}
+    untold = 0
+    for number, scope in enumerate(walk(request.tree)):
+        found = _portions(scope)
+        untold += scope.node.is_call and not found and bool(scope.node.usage.total_input)
+        for portion in found:
+            segment = portion[0]
+            sent = (number, portion, _cost(scope, portion[1]))
+            by_piece.setdefault((segment.origin, segment.digest), []).append(sent)
+            by_origin.setdefault((segment.origin, None), []).append(sent)
+    return Provenance(_paid(by_origin), _paid(by_piece), untold)
+
+
+def _portions(scope: ScopeReport) -> tuple[Portion, ...]:
+    call = scope.record.call
+    return portions(call, scope.node.usage) if call is not None and scope.node.is_call else ()
+
+
+def _cost(scope: ScopeReport, usage: Usage) -> Amounts:
+    """A piece's quantities at the unit prices of its call; what has no price is not in it."""
+    prices = {line.meter: line.unit_price for line in scope.cost.lines}
+    amount = Decimal(0)
+    for meter, quantity in usage.items():
+        if meter in prices:
+            amount = CONTEXT.add(amount, times(quantity, prices[meter]))
+    return {scope.cost.currency: amount} if amount else {}
+
+
+def _paid(
+    sent: dict[tuple[Origin, str | None], list[tuple[int, Portion, Amounts]]],
+) -> tuple[Paid, ...]:
+    rows = [_row(origin, digest, found) for (origin, digest), found in sent.items()]
+    return tuple(sorted(rows, key=_dearest_first))
+
+
+def _dearest_first(row: Paid) -> tuple[Decimal, int, str, str]:
+    amount = sum(row.amounts.values(), Decimal(0))
+    return -amount, -row.usage.total_input, row.origin, row.digest or ""
+
+
+def _row(origin: Origin, digest: str | None, found: list[tuple[int, Portion, Amounts]]) -> Paid:
+    usage = _sum(portion[1] for _, portion, _ in found)
+    named = {portion[0].name for _, portion, _ in found if portion[0].name}
+    return Paid(
+        origin,
+        digest,
+        min(named) if named and digest else None,
+        max(portion[1].total_input for _, portion, _ in found),
+        len({number for number, _, _ in found}),
+        usage,
+        added(amounts for _, _, amounts in found),
+    )
+
+
+def _sum(parts: Iterable[Usage]) -> Usage:
+    total = Usage()
+    for part in parts:
+        total = total + part
+    return total
