@@ -32,4 +32,5 @@ def demo(*, live: bool, model: str) -> None:
     click.echo(f"\nThe journal is in {folder}/. Try next:")
     click.echo("  agentmeter report")
     click.echo(f"  agentmeter report --request {dearest.request_id[:8]}")
+    click.echo("  agentmeter report --by tool")
     click.echo("  agentmeter report --json")
