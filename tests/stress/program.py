@@ -32,7 +32,7 @@ CALLS = {"threads": 3, "tasks": 3, "generators": 2, "processes": 1, "hops": 2}
 
 def ask(base_url: str, *, stream: bool = False) -> None:
     """One call; a stream is read to its end."""
-    client = openai.OpenAI(base_url=base_url, api_key="test", max_retries=2)
+    client = openai.OpenAI(base_url=base_url, api_key="test", max_retries=25)
     said: Any = [{"role": "user", "content": "hello"}]
     answer = client.chat.completions.create(model="gpt-5", messages=said, stream=stream)
     if stream:
