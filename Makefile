@@ -2,7 +2,7 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN = $(VENV)/bin
 
-.PHONY: demo test check clean
+.PHONY: demo test test-dialects check clean
 
 $(VENV)/.installed: pyproject.toml constraints.txt requirements-dev.txt
 	$(PYTHON) -m venv $(VENV)
@@ -14,6 +14,9 @@ demo: $(VENV)/.installed
 
 test: $(VENV)/.installed
 	$(BIN)/python -m pytest
+
+test-dialects: $(VENV)/.installed
+	$(BIN)/python -m tests.dialects.run
 
 check: $(VENV)/.installed
 	$(BIN)/ruff check src integrations tests benchmarks

@@ -86,6 +86,48 @@ def strands_agent(server: ModelServer) -> None:
     Agent(model=model, tools=[tool(weather)], name="planner", callback_handler=None)("hello")
 
 
+def adk_agent(server: ModelServer) -> None:
+    """ADK on a model of our own, which asks the scripted server."""
+    import asyncio
+
+    import httpx
+    from google.adk.agents import Agent
+    from google.adk.models import BaseLlm, LlmResponse
+    from google.adk.runners import InMemoryRunner
+    from google.genai import types
+
+    class Model(BaseLlm):
+        async def generate_content_async(self, llm_request: Any, stream: bool = False) -> Any:
+            asked = {"model": self.model, "messages": SAID}
+            answer = httpx.post(f"{server.base_url}/chat/completions", json=asked).json()
+            message, used = answer["choices"][0]["message"], answer["usage"]
+            called = [
+                types.Part(function_call=types.FunctionCall(name="weather", args={"city": "Oslo"}))
+                for _ in message.get("tool_calls", ())
+            ]
+            thought = used["completion_tokens_details"]["reasoning_tokens"]
+            yield LlmResponse(
+                content=types.Content(role="model", parts=called or [types.Part(text="ok")]),
+                usage_metadata=types.GenerateContentResponseUsageMetadata(
+                    prompt_token_count=used["prompt_tokens"],
+                    cached_content_token_count=used["prompt_tokens_details"]["cached_tokens"],
+                    candidates_token_count=used["completion_tokens"] - thought,
+                    thoughts_token_count=thought,
+                    total_token_count=used["total_tokens"],
+                ),
+            )
+
+    async def run() -> None:
+        agent = Agent(name="planner", model=Model(model="gemini-2.5-pro"), tools=[weather])
+        runner = InMemoryRunner(agent=agent, app_name="app")
+        session = await runner.session_service.create_session(app_name="app", user_id="u")
+        said = types.Content(role="user", parts=[types.Part(text="hello")])
+        async for _ in runner.run_async(user_id="u", session_id=session.id, new_message=said):
+            pass
+
+    asyncio.run(run())
+
+
 def weather(city: str) -> str:
     """Tell the weather of a city."""
     return f"{city}: 3 degrees"
@@ -116,5 +158,6 @@ SCENARIOS: dict[str, Scenario] = {
     "messages, cached": ("anthropic", (_WRITTEN,), messages),
     "messages, streamed": ("anthropic", (_WRITTEN,), messages_stream),
     "agent, pydantic-ai": ("pydantic-ai", _AGENT, pydantic_agent),
+    "agent, adk": ("adk", _AGENT, adk_agent),
     "agent, strands": ("strands", _AGENT, strands_agent),
 }

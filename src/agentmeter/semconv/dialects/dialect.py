@@ -30,6 +30,8 @@ _REFUSED = (
 )
 """Errors of the clients' for what a provider refused, and so did not bill."""
 
+_FRAMEWORKS = ("strands-agents", "gcp.vertex.agent", "microsoft.agent_framework", "langchain")
+
 Names = tuple[str, ...]
 Attributes = Mapping[str, Value]
 
@@ -257,7 +259,7 @@ def _call(
 ) -> Call:
     operation = reading.text(("gen_ai.operation.name",))
     return Call(
-        provider=reading.text(dialect.provider),
+        provider=_provider(reading.text(dialect.provider)),
         model=reading.text(dialect.request_model),
         operation=operation or _operation(dialect, reading),
         response_model=reading.text(dialect.response_model),
@@ -268,6 +270,11 @@ def _call(
         usage=usage,
         evidence=evidence,
     )
+
+
+def _provider(said: str | None) -> str | None:
+    """Frameworks put their own name where the provider's belongs; the model tells enough."""
+    return None if said in _FRAMEWORKS else said
 
 
 def _operation(dialect: Dialect, reading: Reading) -> str:
