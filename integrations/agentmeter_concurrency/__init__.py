@@ -16,15 +16,15 @@ class ConcurrencyIntegration:
 
     def instrument(self, **_: Any) -> None:
         """Begin to carry; idempotent."""
-        from agentmeter_concurrency.patch import PATCH
+        from agentmeter_concurrency.patch import apply
 
-        PATCH.apply()
+        apply()
 
     def uninstrument(self, **_: Any) -> None:
         """Put every patched method back."""
-        from agentmeter_concurrency.patch import PATCH
+        from agentmeter_concurrency.patch import PATCHES
 
-        PATCH.undo()
+        PATCHES.undo()
 
 
 __all__ = ["ConcurrencyIntegration"]

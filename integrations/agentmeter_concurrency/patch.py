@@ -4,10 +4,10 @@ import multiprocessing.process
 import threading
 from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
-from functools import update_wrapper
 from typing import Any
 
 from agentmeter.integration import (
+    Patches,
     Scope,
     attached,
     current_scope,
@@ -18,42 +18,22 @@ from agentmeter.integration import (
 Method = Callable[..., Any]
 
 
-class Patch:
-    """The patched methods and what stood there before."""
+PATCHES = Patches()
 
-    def __init__(self) -> None:
-        self._before: list[tuple[type, str, Any]] = []
 
-    @property
-    def on(self) -> bool:
-        """Whether the methods are patched."""
-        return bool(self._before)
-
-    def apply(self) -> None:
-        """Patch; does nothing if already patched."""
-        if self._before:
-            return
-        self._replace(threading.Thread, "start", _thread_start)
-        self._replace(ThreadPoolExecutor, "submit", _thread_submit)
-        self._replace(ProcessPoolExecutor, "submit", _process_submit)
-        self._replace(multiprocessing.process.BaseProcess, "start", _process_start)
-
-    def undo(self) -> None:
-        """Put everything back."""
-        while self._before:
-            owner, name, original = self._before.pop()
-            setattr(owner, name, original)
-
-    def _replace(self, owner: type, name: str, make: Callable[[Any], Method]) -> None:
-        original = owner.__dict__[name]
-        self._before.append((owner, name, original))
-        setattr(owner, name, update_wrapper(make(original), original))
+def apply() -> None:
+    """Patch; does nothing if already patched."""
+    if not PATCHES.on:
+        PATCHES.replace(threading.Thread, "start", _thread_start)
+        PATCHES.replace(ThreadPoolExecutor, "submit", _thread_submit)
+        PATCHES.replace(ProcessPoolExecutor, "submit", _process_submit)
+        PATCHES.replace(multiprocessing.process.BaseProcess, "start", _process_start)
 
 
 def _thread_start(original: Method) -> Method:
     def start(self: threading.Thread) -> None:
         scope = current_scope()
-        if PATCH.on and scope is not None and not _serves_all(self):
+        if PATCHES.on and scope is not None and not _serves_all(self):
             self.run = _Within(scope, self.run)  # type: ignore[method-assign]
         original(self)
 
@@ -93,7 +73,7 @@ class _Within:
 def _thread_submit(original: Method) -> Method:
     def submit(self: ThreadPoolExecutor, fn: Method, /, *args: Any, **kwargs: Any) -> Any:
         scope = current_scope()
-        if not PATCH.on or scope is None:
+        if not PATCHES.on or scope is None:
             return original(self, fn, *args, **kwargs)
         return original(self, _Within(scope, fn), *args, **kwargs)
 
@@ -102,7 +82,7 @@ def _thread_submit(original: Method) -> Method:
 
 def _process_submit(original: Method) -> Method:
     def submit(self: ProcessPoolExecutor, fn: Method, /, *args: Any, **kwargs: Any) -> Any:
-        if not PATCH.on or fn is taken_over:
+        if not PATCHES.on or fn is taken_over:
             return original(self, fn, *args, **kwargs)
         return original(self, taken_over, handover(), fn, *args, **kwargs)
 
@@ -111,7 +91,7 @@ def _process_submit(original: Method) -> Method:
 
 def _process_start(original: Method) -> Method:
     def start(self: Any) -> None:
-        if PATCH.on and current_scope() is not None and _has_target(self):
+        if PATCHES.on and current_scope() is not None and _has_target(self):
             self._args = (handover(), self._target, *self._args)
             self._target = taken_over
         original(self)
@@ -123,6 +103,3 @@ def _has_target(process: Any) -> bool:
     """A pool's worker takes its work from a queue, with the request in each piece."""
     target = getattr(process, "_target", None)
     return target is not None and not target.__module__.startswith(_SHARED)
-
-
-PATCH = Patch()

@@ -15,15 +15,15 @@ class HTTPIntegration:
 
     def instrument(self, **_: Any) -> None:
         """Begin to carry; idempotent."""
-        from agentmeter_http.patch import PATCH
+        from agentmeter_http.patch import apply
 
-        PATCH.apply()
+        apply()
 
     def uninstrument(self, **_: Any) -> None:
         """Put every patched method back."""
-        from agentmeter_http.patch import PATCH
+        from agentmeter_http.patch import PATCHES
 
-        PATCH.undo()
+        PATCHES.undo()
 
 
 __all__ = ["HTTPIntegration"]

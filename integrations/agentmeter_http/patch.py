@@ -2,13 +2,13 @@
 
 import importlib
 from collections.abc import Callable
-from functools import update_wrapper
 from typing import Any
 from urllib.parse import urlsplit
 
 from agentmeter.integration import (
     CARRIER_HEADERS,
     CallScope,
+    Patches,
     current_scope,
     guarded,
     hosts_to_carry_to,
@@ -28,34 +28,17 @@ _HOP = "agentmeter-hop"
 """Marks what was put there by us, and is taken off again where a redirect leads elsewhere."""
 
 
-class Patch:
-    """The patched methods and what stood there before."""
+PATCHES = Patches()
 
-    def __init__(self) -> None:
-        self._before: list[tuple[type, str, Any]] = []
 
-    @property
-    def on(self) -> bool:
-        """Whether the methods are patched."""
-        return bool(self._before)
-
-    def apply(self) -> None:
-        """Patch the clients that are installed; does nothing if already patched."""
-        if self._before:
-            return
-        for module, client, method, is_async in _HOPS:
-            owner = _client(module, client)
-            if owner is not None and method in owner.__dict__:
-                original = owner.__dict__[method]
-                self._before.append((owner, method, original))
-                made = (_async_hop if is_async else _hop)(original)
-                setattr(owner, method, update_wrapper(made, original))
-
-    def undo(self) -> None:
-        """Put everything back."""
-        while self._before:
-            owner, name, original = self._before.pop()
-            setattr(owner, name, original)
+def apply() -> None:
+    """Patch the clients that are installed; does nothing if already patched."""
+    if PATCHES.on:
+        return
+    for module, client, method, is_async in _HOPS:
+        owner = _client(module, client)
+        if owner is not None and method in owner.__dict__:
+            PATCHES.replace(owner, method, _async_hop if is_async else _hop)
 
 
 def _client(module: str, name: str) -> type | None:
@@ -83,7 +66,7 @@ def _async_hop(original: Method) -> Method:
 
 def _carry(request: Any) -> None:
     """Put the carrier on one hop, or take off what a redirect has brought along."""
-    if not PATCH.on:
+    if not PATCHES.on:
         return
     with guarded("carrying a request out"):
         if _HOP in request.headers:
@@ -96,6 +79,3 @@ def _carry(request: Any) -> None:
         parts = urlsplit(str(request.url))
         if allowed(parts.hostname or "", parts.port, hosts_to_carry_to()):
             request.headers.update({**inject({}), _HOP: "1"})
-
-
-PATCH = Patch()

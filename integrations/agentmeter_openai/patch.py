@@ -11,48 +11,29 @@ Attempts are seen by two more methods of the base client: ``_build_request`` beg
 from contextvars import ContextVar
 from typing import Any
 
-from agentmeter.integration import FAULTS, Status, attached, guarded
+from agentmeter.integration import FAULTS, Patches, Status, attached, guarded
 from agentmeter_openai.exchange import Exchange, begin
 from agentmeter_openai.raw import watched
 
 _EXCHANGE: ContextVar[Exchange | None] = ContextVar("agentmeter_openai_exchange", default=None)
 
 
-class Patch:
-    """The patched methods and what stood there before."""
+PATCHES = Patches()
 
-    def __init__(self) -> None:
-        self._before: list[tuple[type, str, Any]] = []
 
-    @property
-    def on(self) -> bool:
-        """Whether the methods are patched."""
-        return bool(self._before)
+def apply() -> None:
+    """Patch; does nothing if already patched."""
+    if PATCHES.on:
+        return
+    from openai import _base_client as base
 
-    def apply(self) -> None:
-        """Patch; does nothing if already patched."""
-        if self._before:
-            return
-        from openai import _base_client as base
-
-        self._replace(base.BaseClient, "_build_request", _build_request)
-        for client in _with_request(base.SyncAPIClient):
-            self._replace(client, "request", _request)
-        for client in _with_request(base.AsyncAPIClient):
-            self._replace(client, "request", _async_request)
-        self._replace(base.SyncAPIClient, "_sleep_for_retry", _sleep_for_retry)
-        self._replace(base.AsyncAPIClient, "_sleep_for_retry", _async_sleep_for_retry)
-
-    def undo(self) -> None:
-        """Put everything back."""
-        while self._before:
-            owner, name, original = self._before.pop()
-            setattr(owner, name, original)
-
-    def _replace(self, owner: type, name: str, make: Any) -> None:
-        original = owner.__dict__[name]
-        self._before.append((owner, name, original))
-        setattr(owner, name, make(original))
+    PATCHES.replace(base.BaseClient, "_build_request", _build_request)
+    for client in _with_request(base.SyncAPIClient):
+        PATCHES.replace(client, "request", _request)
+    for client in _with_request(base.AsyncAPIClient):
+        PATCHES.replace(client, "request", _async_request)
+    PATCHES.replace(base.SyncAPIClient, "_sleep_for_retry", _sleep_for_retry)
+    PATCHES.replace(base.AsyncAPIClient, "_sleep_for_retry", _async_sleep_for_retry)
 
 
 def _with_request(client: type) -> list[type]:
@@ -68,15 +49,9 @@ def _with_request(client: type) -> list[type]:
 def _begun(client: Any, options: Any) -> Exchange | None:
     """The exchange that begins here, unless metering is off or it has begun further out."""
     outer = _EXCHANGE.get()
-    if not PATCH.on or (outer is not None and outer.options is options):
+    if not PATCHES.on or (outer is not None and outer.options is options):
         return None
     return begin(client, options)
-
-
-def _named(function: Any, original: Any) -> Any:
-    from functools import update_wrapper
-
-    return update_wrapper(function, original)
 
 
 def _request(original: Any) -> Any:
@@ -96,7 +71,7 @@ def _request(original: Any) -> Any:
             _EXCHANGE.reset(token)
         return _watched(exchange, result)
 
-    return _named(request, original)
+    return request
 
 
 def _async_request(original: Any) -> Any:
@@ -116,7 +91,7 @@ def _async_request(original: Any) -> Any:
             _EXCHANGE.reset(token)
         return _watched(exchange, result)
 
-    return _named(request, original)
+    return request
 
 
 def _watched(exchange: Exchange, result: Any) -> Any:
@@ -136,7 +111,7 @@ def _build_request(original: Any) -> Any:
             exchange.attempts.begin()
         return original(self, *args, **kwargs)
 
-    return _named(build_request, original)
+    return build_request
 
 
 def _retried(kwargs: Any) -> None:
@@ -153,7 +128,7 @@ def _sleep_for_retry(original: Any) -> Any:
         _retried(kwargs)
         return original(self, **kwargs)
 
-    return _named(sleep_for_retry, original)
+    return sleep_for_retry
 
 
 def _async_sleep_for_retry(original: Any) -> Any:
@@ -161,7 +136,4 @@ def _async_sleep_for_retry(original: Any) -> Any:
         _retried(kwargs)
         return await original(self, **kwargs)
 
-    return _named(sleep_for_retry, original)
-
-
-PATCH = Patch()
+    return sleep_for_retry

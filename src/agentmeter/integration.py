@@ -32,6 +32,7 @@ from agentmeter.runtime.context import attach, attached, current_scope, detach
 from agentmeter.runtime.counting import COUNTER
 from agentmeter.runtime.elsewhere import Handover, handover, taken_over
 from agentmeter.runtime.faults import FAULTS, guarded
+from agentmeter.runtime.patches import Patches
 from agentmeter.runtime.provenance.describe import describe_input
 from agentmeter.runtime.scope import Scope, emit
 from agentmeter.runtime.state import STATE
@@ -139,6 +140,7 @@ __all__ = [
     "Extent",
     "Handover",
     "Integration",
+    "Patches",
     "Scope",
     "Source",
     "Status",
