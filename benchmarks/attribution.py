@@ -21,7 +21,7 @@ from agentmeter.attribution.view import view
 from agentmeter.model import REPORTED, Call, Kind, Owner, Record, Usage
 from agentmeter.pricing import GenAIPrices, PriceKey, Tariff
 from agentmeter.report.report import build
-from agentmeter.semconv.spans import fields_of
+from agentmeter.semconv.writing import fields_of
 from agentmeter.store.journal import line_of, tariff_fields
 from agentmeter.store.reader import read
 

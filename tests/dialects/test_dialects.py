@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from agentmeter.model import Kind, Record, Usage
 from agentmeter.report.report import build
 from agentmeter.semconv.dialects import DIALECTS, observed
-from agentmeter.semconv.spans import SpanFields
+from agentmeter.semconv.fields import SpanFields
 from tests.dialects.check import records, report, wrong
 
 SPANS = Path(__file__).parent / "spans"

@@ -10,7 +10,8 @@ from agentmeter.model import Amendment, Entry, Evidence, Extent, Source, Usage
 from agentmeter.model.money import split, total
 from agentmeter.report.report import build
 from agentmeter.semconv.otlp import fields_from_json, span_json
-from agentmeter.semconv.spans import entry_of, fields_of
+from agentmeter.semconv.reading import entry_of
+from agentmeter.semconv.writing import fields_of
 from tests.property.strategies import AMOUNTS, ENTRIES, USAGE, traffic
 
 

@@ -13,7 +13,8 @@ from opentelemetry.trace import format_span_id, format_trace_id
 import agentmeter as am
 from agentmeter.model import Record
 from agentmeter.runtime import spans
-from agentmeter.semconv.spans import SpanFields, entry_of
+from agentmeter.semconv.fields import SpanFields
+from agentmeter.semconv.reading import entry_of
 from agentmeter.testing import Kept, metered
 
 

@@ -26,7 +26,7 @@ from agentmeter.runtime.faults import FAULTS, guarded
 from agentmeter.runtime.scope import Scope
 from agentmeter.runtime.state import STATE
 from agentmeter.semconv.provider_usage import normalise, plain_mapping
-from agentmeter.semconv.spans import span_name
+from agentmeter.semconv.writing import span_name
 
 
 class CallScope(Scope):

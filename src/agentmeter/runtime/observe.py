@@ -20,7 +20,8 @@ from agentmeter.runtime.faults import FAULTS, guarded
 from agentmeter.runtime.scope import Scope, emit
 from agentmeter.runtime.state import STATE
 from agentmeter.semconv import names
-from agentmeter.semconv.spans import SpanFields, owner_attributes
+from agentmeter.semconv.fields import SpanFields
+from agentmeter.semconv.writing import owner_attributes
 
 if TYPE_CHECKING:
     from opentelemetry.sdk.trace import ReadableSpan, Span

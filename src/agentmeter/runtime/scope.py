@@ -30,7 +30,8 @@ from agentmeter.runtime.context import attach, current_scope, detach
 from agentmeter.runtime.faults import guarded
 from agentmeter.runtime.ledger import Ledger
 from agentmeter.runtime.state import STATE
-from agentmeter.semconv.spans import Attributes, span_name
+from agentmeter.semconv.fields import Attributes
+from agentmeter.semconv.writing import span_name
 
 F = TypeVar("F", bound=Callable[..., Any])
 

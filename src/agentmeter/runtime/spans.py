@@ -13,11 +13,8 @@ from agentmeter.pricing.tariff import Tariff
 from agentmeter.runtime.faults import guarded
 from agentmeter.runtime.state import STATE
 from agentmeter.semconv import names
-from agentmeter.semconv.spans import (
-    Attributes,
-    owner_attributes,
-    record_attributes,
-)
+from agentmeter.semconv.fields import Attributes
+from agentmeter.semconv.writing import owner_attributes, record_attributes
 
 if TYPE_CHECKING:
     from agentmeter.runtime.scope import Scope

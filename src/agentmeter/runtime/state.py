@@ -14,7 +14,7 @@ from typing import Any, Protocol
 from agentmeter.model import Entry
 from agentmeter.pricing.pricer import Pricer
 from agentmeter.pricing.tariff import PriceKey, Tariff, Unpriced
-from agentmeter.semconv.spans import Attributes
+from agentmeter.semconv.fields import Attributes
 
 
 class Sink(Protocol):

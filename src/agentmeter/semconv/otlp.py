@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from agentmeter.semconv.spans import SpanFields, Value
+from agentmeter.semconv.fields import SpanFields, Value
 
 
 def span_json(fields: SpanFields) -> dict[str, Any]:

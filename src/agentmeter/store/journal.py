@@ -19,8 +19,9 @@ import orjson
 from agentmeter.model import Entry
 from agentmeter.pricing.tariff import Tariff
 from agentmeter.semconv import names
+from agentmeter.semconv.fields import Attributes, SpanFields
 from agentmeter.semconv.otlp import span_json
-from agentmeter.semconv.spans import Attributes, SpanFields, fields_of
+from agentmeter.semconv.writing import fields_of
 from agentmeter.store.reader import read_request
 
 _Item = tuple[Entry, Tariff | None, Attributes | None]

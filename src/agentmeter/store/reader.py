@@ -16,8 +16,9 @@ from agentmeter.model import Entry
 from agentmeter.pricing.tariff import Tariff
 from agentmeter.semconv import names
 from agentmeter.semconv.dialects import observed
+from agentmeter.semconv.fields import SpanFields
 from agentmeter.semconv.otlp import fields_from_json, spans_in
-from agentmeter.semconv.spans import SpanFields, entry_of
+from agentmeter.semconv.reading import entry_of
 
 _SUFFIXES = (".jsonl", ".json", ".ndjson")
 

@@ -12,7 +12,7 @@ from agentmeter.report.report import Report, build
 from agentmeter.runtime.counting import COUNTER
 from agentmeter.runtime.faults import FAULTS
 from agentmeter.runtime.state import STATE
-from agentmeter.semconv.spans import Attributes
+from agentmeter.semconv.fields import Attributes
 
 
 @dataclass(slots=True)

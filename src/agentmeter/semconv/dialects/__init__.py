@@ -13,7 +13,7 @@ from agentmeter.semconv.dialects.openlit import OPENLIT
 from agentmeter.semconv.dialects.otel import OTEL
 from agentmeter.semconv.dialects.pydantic import PYDANTIC
 from agentmeter.semconv.dialects.traceloop import TRACELOOP
-from agentmeter.semconv.spans import SpanFields
+from agentmeter.semconv.fields import SpanFields
 
 DIALECTS: tuple[Dialect, ...] = (
     OPENINFERENCE,

@@ -17,8 +17,8 @@ from agentmeter.model import (
     Usage,
 )
 from agentmeter.semconv import names
+from agentmeter.semconv.fields import SpanFields, Value
 from agentmeter.semconv.provider_usage import normalise
-from agentmeter.semconv.spans import SpanFields, Value
 
 _REFUSED = (
     "BadRequestError",

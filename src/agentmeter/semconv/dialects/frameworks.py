@@ -10,7 +10,7 @@ from dataclasses import replace
 from agentmeter.model import Kind
 from agentmeter.semconv.dialects.dialect import Dialect
 from agentmeter.semconv.dialects.otel import COUNTS, KINDS, OTEL
-from agentmeter.semconv.spans import SpanFields
+from agentmeter.semconv.fields import SpanFields
 
 _SCOPES = (
     "gcp.vertex.agent",

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 from agentmeter.semconv.dialects.dialect import Dialect
 from agentmeter.semconv.dialects.otel import OTEL
-from agentmeter.semconv.spans import SpanFields
+from agentmeter.semconv.fields import SpanFields
 
 
 def _inclusive(fields: SpanFields) -> bool:

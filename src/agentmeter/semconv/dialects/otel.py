@@ -6,7 +6,7 @@ the anthropic SDK 2.12's own spans add cache writes by lifetime.
 
 from agentmeter.model import Kind
 from agentmeter.semconv.dialects.dialect import Counts, Dialect
-from agentmeter.semconv.spans import SpanFields
+from agentmeter.semconv.fields import SpanFields
 
 KINDS = {
     "chat": Kind.CALL,

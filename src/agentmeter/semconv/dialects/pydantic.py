@@ -11,7 +11,7 @@ from dataclasses import replace
 from agentmeter.model import Kind, Record
 from agentmeter.semconv.dialects.dialect import Attributes, Counts, Dialect, Names
 from agentmeter.semconv.dialects.otel import COUNTS, KINDS, OTEL
-from agentmeter.semconv.spans import SpanFields
+from agentmeter.semconv.fields import SpanFields
 
 
 def _and_aggregated(among: Names) -> Names:

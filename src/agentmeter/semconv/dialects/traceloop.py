@@ -5,7 +5,7 @@ from dataclasses import replace
 from agentmeter.model import Kind
 from agentmeter.semconv.dialects.dialect import Dialect
 from agentmeter.semconv.dialects.otel import COUNTS, KINDS
-from agentmeter.semconv.spans import SpanFields
+from agentmeter.semconv.fields import SpanFields
 
 _OURS = ("llm.request.type", "traceloop.span.kind", "llm.usage.total_tokens")
 _STATE_CACHE = ("opentelemetry.instrumentation.openai.v1", "opentelemetry.instrumentation.openai")

@@ -1,0 +1,25 @@
+"""A span as every carrier has it: OTLP, the SDK and a store."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+Value = str | int | bool | float | tuple[str, ...]
+Attributes = dict[str, Value]
+
+
+@dataclass(frozen=True, slots=True)
+class SpanFields:
+    """A span as every carrier has it. Instants in nanoseconds since the epoch, ids in hex.
+
+    ``scope`` is the instrumentation scope's name; ``failed`` whether its status is an error.
+    """
+
+    name: str
+    trace_id: str
+    span_id: str
+    parent_span_id: str | None
+    started_ns: int
+    ended_ns: int
+    attributes: Mapping[str, Value]
+    scope: str = "agentmeter"
+    failed: bool = False

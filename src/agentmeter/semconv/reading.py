@@ -1,0 +1,211 @@
+"""Spans as entries: the exact inverse of ``writing``."""
+
+from collections.abc import Callable, Mapping
+from decimal import Decimal
+
+from agentmeter.model import (
+    REPORTED,
+    Amendment,
+    Call,
+    Entry,
+    Evidence,
+    Extent,
+    Kind,
+    Money,
+    Opened,
+    Owner,
+    Record,
+    Segment,
+    Source,
+    Status,
+    Usage,
+)
+from agentmeter.semconv import names
+from agentmeter.semconv.fields import SpanFields, Value
+from agentmeter.semconv.texts import attempt, segment
+
+
+def entry_of(fields: SpanFields) -> Entry | None:
+    """The entry that a span of ours carries; ``None`` for any other span.
+
+    Raises ``KeyError``, ``TypeError`` or ``ValueError`` where one of our own attributes is
+    missing or cannot be read.
+    """
+    kind = fields.attributes.get(names.ENTRY)
+    reader = _READERS.get(kind) if isinstance(kind, str) else None
+    return reader(fields) if reader else None
+
+
+def _text(attributes: Mapping[str, Value], name: str) -> str | None:
+    value = attributes.get(name)
+    if value is None or isinstance(value, str):
+        return value
+    raise TypeError(f"{name}: expected text, got {value!r}")
+
+
+def _required(attributes: Mapping[str, Value], name: str) -> str:
+    value = _text(attributes, name)
+    if value is None:
+        raise KeyError(f"{name} is missing")
+    return value
+
+
+def _texts(attributes: Mapping[str, Value], name: str) -> tuple[str, ...]:
+    value = attributes.get(name, ())
+    if not isinstance(value, tuple):
+        raise TypeError(f"{name}: expected a list of texts, got {value!r}")
+    return value
+
+
+def _under(attributes: Mapping[str, Value], prefix: str) -> dict[str, Value]:
+    return {
+        name.removeprefix(prefix): value
+        for name, value in attributes.items()
+        if name.startswith(prefix)
+    }
+
+
+def _owner(attributes: Mapping[str, Value]) -> Owner:
+    return Owner(
+        _text(attributes, names.USER),
+        _text(attributes, names.TENANT),
+        _text(attributes, names.FEATURE),
+        _text(attributes, names.PLAN),
+        {tag: str(value) for tag, value in _under(attributes, names.TAG).items()},
+    )
+
+
+def _usage(attributes: Mapping[str, Value]) -> Usage:
+    return Usage(_under(attributes, names.USAGE))  # type: ignore[arg-type]  # Usage checks them
+
+
+def _evidence(attributes: Mapping[str, Value]) -> dict[str, Evidence]:
+    if attributes.get(names.ALL_REPORTED) is True:
+        return dict.fromkeys(_usage(attributes), REPORTED)
+    evidence = {}
+    for meter, value in _under(attributes, names.EVIDENCE).items():
+        source, _, extent = str(value).partition("/")
+        evidence[meter] = Evidence(Source(source), Extent(extent))
+    return evidence
+
+
+def _call(attributes: Mapping[str, Value]) -> Call:
+    amount = _text(attributes, names.CHARGE_AMOUNT)
+    return Call(
+        provider=_text(attributes, names.PROVIDER),
+        model=_text(attributes, names.REQUEST_MODEL),
+        operation=_text(attributes, names.OPERATION),
+        response_model=_text(attributes, names.RESPONSE_MODEL),
+        response_id=_text(attributes, names.RESPONSE_ID),
+        service_tier=_text(attributes, names.SERVICE_TIER),
+        stream=attributes.get(names.REQUEST_STREAM) is True,
+        finish_reasons=_texts(attributes, names.FINISH_REASONS),
+        attempts=tuple(attempt(text) for text in _texts(attributes, names.ATTEMPTS)),
+        usage=_usage(attributes),
+        evidence=_evidence(attributes),
+        charge=Money(Decimal(amount), _required(attributes, names.CHARGE_CURRENCY))
+        if amount is not None
+        else None,
+        tariff=_text(attributes, names.TARIFF),
+        unpriced=_text(attributes, names.UNPRICED),
+        calls=_number(attributes, names.CALLS, 1),
+        segments=_segments(attributes),
+        input_digest=_text(attributes, names.INPUT_DIGEST),
+    )
+
+
+def _segments(attributes: Mapping[str, Value]) -> tuple[Segment, ...]:
+    return tuple(segment(text) for text in _texts(attributes, names.SEGMENTS))
+
+
+def _number(attributes: Mapping[str, Value], name: str, blank: int) -> int:
+    value = attributes.get(name, blank)
+    if isinstance(value, bool) or not isinstance(value, int):
+        raise TypeError(f"{name}: expected a whole number, got {value!r}")
+    return value
+
+
+def _shares(attributes: Mapping[str, Value]) -> dict[str, int]:
+    shares = {}
+    for text in _texts(attributes, names.SHARES):
+        weight, _, request_id = text.partition(":")
+        shares[request_id] = int(weight)
+    return shares
+
+
+def _record(fields: SpanFields) -> Record:
+    attributes = fields.attributes
+    place = _place(attributes)
+    return Record(
+        request_id=_required(attributes, names.REQUEST_ID),
+        scope_id=_required(attributes, names.SCOPE_ID),
+        parent_id=_text(attributes, names.PARENT_ID),
+        kind=Kind(_required(attributes, names.KIND)),
+        name=_required(attributes, names.NAME),
+        owner=_owner(attributes),
+        started_ns=fields.started_ns,
+        ended_ns=fields.ended_ns,
+        status=Status(_required(attributes, names.STATUS)),
+        error_type=_text(attributes, names.ERROR_TYPE),
+        call=_call(attributes) if names.REQUEST_STREAM in attributes else None,
+        trace_id=fields.trace_id,
+        span_id=fields.span_id,
+        parent_span_id=fields.parent_span_id,
+        parent_request_id=_text(attributes, names.PARENT_REQUEST_ID),
+        late=attributes.get(names.LATE) is True,
+        attributes={
+            name: str(value) for name, value in _under(attributes, names.ATTRIBUTE).items()
+        },
+        observer=_text(attributes, names.OBSERVER) or "",
+        shares=_shares(attributes),
+        position=place[0],
+        children=place[1],
+    )
+
+
+def _place(attributes: Mapping[str, Value]) -> tuple[int, int]:
+    position, _, children = (_text(attributes, names.PLACE) or "0/0").partition("/")
+    return int(position), int(children)
+
+
+def _opened(fields: SpanFields) -> Opened:
+    attributes = fields.attributes
+    return Opened(
+        request_id=_required(attributes, names.REQUEST_ID),
+        scope_id=_required(attributes, names.SCOPE_ID),
+        name=_required(attributes, names.NAME),
+        owner=_owner(attributes),
+        started_ns=fields.started_ns,
+        trace_id=fields.trace_id,
+        span_id=fields.span_id,
+        parent_request_id=_text(attributes, names.PARENT_REQUEST_ID),
+        kind=Kind(_text(attributes, names.KIND) or Kind.REQUEST),
+        parent_id=_text(attributes, names.PARENT_ID),
+        provider=_text(attributes, names.PROVIDER),
+        model=_text(attributes, names.REQUEST_MODEL),
+    )
+
+
+def _amendment(fields: SpanFields) -> Amendment:
+    attributes = fields.attributes
+    discarded = attributes.get(names.DISCARDED)
+    return Amendment(
+        amendment_id=_required(attributes, names.AMENDMENT_ID),
+        request_id=_required(attributes, names.REQUEST_ID),
+        scope_id=_required(attributes, names.SCOPE_ID),
+        at_ns=fields.started_ns,
+        usage=_usage(attributes),
+        evidence=_evidence(attributes),
+        tariff=_text(attributes, names.TARIFF),
+        discarded=discarded if isinstance(discarded, bool) else None,
+        reason=_text(attributes, names.REASON),
+        segments=_segments(attributes),
+        input_digest=_text(attributes, names.INPUT_DIGEST),
+    )
+
+
+_READERS: dict[str, Callable[[SpanFields], Entry]] = {
+    "record": _record,
+    "opened": _opened,
+    "amendment": _amendment,
+}
