@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 from tiktoken_ext import openai_public
 
-from agentmeter.runtime import tokenizer
+from agentmeter.runtime import encodings, tokenizer
 from agentmeter.runtime.tokenizer import (
     TokenCount,
     count,
@@ -59,7 +59,7 @@ def test_ranks_and_pattern_are_those_tiktoken_publishes(published: dict[str, Any
     name = published["name"]
     text = lzma.decompress((RANKS / f"{name}.tiktoken.xz").read_bytes())
     assert hashlib.sha256(text).hexdigest() == published["sha256"]
-    assert tokenizer._PATTERNS[name] == published["pat_str"]
+    assert encodings._PATTERNS[name] == published["pat_str"]
     assert published["sha256"] in (RANKS / "README.md").read_text()
 
 
@@ -90,7 +90,7 @@ def test_special_tokens_are_plain_text(model: str) -> None:
 def test_a_million_blanks_are_counted() -> None:
     """White space that would overflow tiktoken's matcher is counted in pieces."""
     assert count(" " * 1_000_000, "gpt-4o").tokens == 20 * count(" " * 50_000, "gpt-4o").tokens
-    assert "".join(tokenizer._pieces("x" + " " * 120_000 + "y")) == "x" + " " * 120_000 + "y"
+    assert "".join(encodings._pieces("x" + " " * 120_000 + "y")) == "x" + " " * 120_000 + "y"
 
 
 @pytest.mark.parametrize(
@@ -109,12 +109,12 @@ def test_a_million_blanks_are_counted() -> None:
         (
             "claude-2.1 claude-instant-1.2 claude-3-5-sonnet-20241022 claude-sonnet-4-20250514 "
             "claude-opus-4-6 claude-haiku-4.5 anthropic/claude-opus-4-1",
-            *("o200k_base", "1.25", tokenizer._CLAUDE_OLD[2]),
+            *("o200k_base", "1.25", encodings._CLAUDE_OLD[2]),
         ),
         (
             "claude-opus-4-7 claude-opus-4.7 claude-opus-4-8 claude-sonnet-5 "
             "us.anthropic.claude-opus-4-7-v1:0",
-            *("o200k_base", "1.64", tokenizer._CLAUDE_NEW[2]),
+            *("o200k_base", "1.64", encodings._CLAUDE_NEW[2]),
         ),
         (
             "gemini-3-pro llama-4 text-embedding-004 gpt-9",
@@ -239,15 +239,15 @@ def test_embeddings_count_text_and_ids(entry: Any, tokens: int) -> None:
 def test_threads_load_an_encoding_once(monkeypatch: pytest.MonkeyPatch) -> None:
     """Eight threads that need an encoding at once make one load."""
     loads: list[str] = []
-    load = tokenizer._load
+    load = encodings._load
 
     def slow(name: str) -> Any:
         loads.append(name)
         time.sleep(0.05)
         return load(name)
 
-    monkeypatch.setattr(tokenizer, "_load", slow)
-    monkeypatch.setattr(tokenizer, "_ENCODINGS", tokenizer._Encodings())
+    monkeypatch.setattr(encodings, "_load", slow)
+    monkeypatch.setattr(encodings, "_ENCODINGS", encodings._Encodings())
     counts: list[int] = []
     threads = [
         threading.Thread(target=lambda: counts.append(count("hello world", "gpt-4").tokens))

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from agentmeter.model import Origin, Segment
 from agentmeter.runtime import tokenizer
+from agentmeter.runtime.encodings import encoding_for
 from agentmeter.runtime.faults import guarded
 from agentmeter.runtime.provenance.pieces import Piece
 from agentmeter.runtime.state import STATE
@@ -32,7 +33,7 @@ class Digests:
         digest = self.of(piece.text)
         if piece.origin is Origin.IMAGE:
             return Segment(piece.origin, digest, tokenizer.PER_IMAGE, piece.name)
-        encoding = tokenizer.encoding_for(model)[0]
+        encoding = encoding_for(model)[0]
         known = self._counts.get((digest, encoding))
         if known is None:
             known = tokenizer.count(piece.text, model).tokens
