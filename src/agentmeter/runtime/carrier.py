@@ -5,8 +5,6 @@ key configured every carrier is signed, and one with a wrong signature is refuse
 door that is open to strangers only a signed one is taken at all.
 """
 
-import hashlib
-import hmac
 import re
 from collections.abc import Mapping, MutableMapping
 from dataclasses import dataclass
@@ -79,18 +77,22 @@ def _refused(request_id: str, place: str, signature: str | None, *, trusted: boo
         return "malformed"
     if signature is None or STATE.carrier_key is None:
         return None if trusted else "not signed, and from a peer that is not trusted"
+    from hmac import compare_digest
+
     issued, _, digest = signature.partition("-")
     if not issued.isdecimal() or len(issued) > 12:
         return "malformed signature"
-    if not hmac.compare_digest(digest, _signed(request_id, place, int(issued))):
+    if not compare_digest(digest, _signed(request_id, place, int(issued))):
         return "wrong signature"
     age = STATE.now_ns() // _SECOND - int(issued)
     return f"older than {STATE.carrier_age} seconds" if age > STATE.carrier_age else None
 
 
 def _signed(request_id: str, place: str, issued: int) -> str:
+    import hmac
+
     text = f"{request_id} {place} {issued}".encode()
-    return hmac.new(STATE.carrier_key or b"", text, hashlib.sha256).hexdigest()
+    return hmac.new(STATE.carrier_key or b"", text, "sha256").hexdigest()
 
 
 class ResumedScope(Scope):

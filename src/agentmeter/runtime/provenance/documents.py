@@ -2,13 +2,16 @@
 
 from collections import OrderedDict
 from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING
 from weakref import WeakKeyDictionary
 
 from agentmeter.model import Origin
 from agentmeter.runtime.context import current_scope
 from agentmeter.runtime.faults import guarded
 from agentmeter.runtime.ledger import Ledger
-from agentmeter.runtime.provenance.pieces import Piece
+
+if TYPE_CHECKING:
+    from agentmeter.runtime.provenance.pieces import Piece
 
 _MOST = 256
 _MOST_CHARACTERS = 8_000_000
@@ -37,8 +40,10 @@ def documents_of(ledger: Ledger | None) -> Mapping[str, str]:
     return dict(_documents.get(ledger, {})) if ledger is not None else {}
 
 
-def cut_out(piece: Piece, documents: Mapping[str, str]) -> Iterator[Piece]:
+def cut_out(piece: "Piece", documents: Mapping[str, str]) -> Iterator["Piece"]:
     """``piece``, with the documents that it contains as pieces of their own."""
+    from agentmeter.runtime.provenance.pieces import Piece
+
     if piece.origin in (Origin.ASSISTANT, Origin.TOOLS, Origin.IMAGE):
         yield piece
         return
