@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 Provider = Any
@@ -36,9 +37,37 @@ def _traceloop(provider: Provider, processor: Any) -> set[str]:
 
 
 def _openlit(provider: Provider, processor: Any) -> set[str]:
-    import openlit
+    import tempfile
 
-    openlit.init(disable_metrics=True, capture_message_content=False)
+    import openlit
+    from opentelemetry import trace
+
+    prices = Path(tempfile.mkdtemp()) / "prices.json"
+    prices.write_text("{}")
+    openlit.init(
+        otlp_endpoint="http://127.0.0.1:9",  # nobody listens there
+        disable_metrics=True,
+        disable_events=True,
+        capture_message_content=False,
+        pricing_json=str(prices),
+    )
+    trace.get_tracer_provider().add_span_processor(processor)  # type: ignore[attr-defined]
+    return {"openai"}
+
+
+def _langfuse(provider: Provider, processor: Any) -> set[str]:
+    from langfuse import Langfuse
+    from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
+
+    Langfuse(
+        public_key="pk-test",
+        secret_key="sk-test",  # nobody's
+        base_url="http://127.0.0.1:9",
+        tracer_provider=provider,
+        span_exporter=InMemorySpanExporter(),
+    )
+    import langfuse.openai  # noqa: F401  # replaces the client's methods
+
     return {"openai"}
 
 
@@ -66,7 +95,7 @@ def _adk(provider: Provider, processor: Any) -> set[str]:
     return {"adk"}
 
 
-OWN_PROVIDER = ("logfire",)
+OWN_PROVIDER = ("logfire", "openlit")
 """Those that set a tracer provider of their own."""
 
 INSTRUMENT: dict[str, Callable[[Provider, Any], set[str]]] = {
@@ -74,6 +103,7 @@ INSTRUMENT: dict[str, Callable[[Provider, Any], set[str]]] = {
     "official": _official,
     "traceloop": _traceloop,
     "openlit": _openlit,
+    "langfuse": _langfuse,
     "logfire": _logfire,
     "pydantic-ai": _pydantic_ai,
     "strands": _strands,

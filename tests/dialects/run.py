@@ -25,7 +25,7 @@ def main(arguments: list[str]) -> int:
     names = [name for name in arguments if not name.startswith("--")] or list(known)
     failed = passed = 0
     for name in names:
-        lines = _recorded(name, _environment(name, known[name]["packages"]))
+        lines = _recorded(name, _environment(name, known[name]))
         if "--keep" in arguments:
             (HERE / "spans" / f"{name}.jsonl").write_bytes(lines)
         for line in lines.splitlines():
@@ -37,14 +37,16 @@ def main(arguments: list[str]) -> int:
     return failed
 
 
-def _environment(name: str, packages: list[str]) -> Path:
+def _environment(name: str, wants: dict[str, list[str]]) -> Path:
     folder = ROOT / ".venvs" / name
     stamp = folder / "installed"
-    wanted = "\n".join(packages)
+    wanted, alone = "\n".join(wants["packages"]), wants.get("no_dependencies", [])
     if not stamp.exists() or stamp.read_text() != wanted:
         venv.create(folder, with_pip=True, clear=True)
         pip = [folder / "bin" / "pip", "install", "--quiet", "--disable-pip-version-check"]
-        subprocess.run([*pip, "-e", ROOT, *packages], check=True)
+        subprocess.run([*pip, "-e", ROOT, *wants["packages"]], check=True)
+        if alone:
+            subprocess.run([*pip, "--no-deps", *alone], check=True)
         stamp.write_text(wanted)
     return folder / "bin" / "python"
 

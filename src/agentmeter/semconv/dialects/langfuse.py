@@ -6,10 +6,15 @@ from agentmeter.model import Kind
 from agentmeter.semconv.dialects.dialect import Attributes, Counts, Dialect
 
 _USAGE = "langfuse.observation.usage_details"
+_RAW = f"{_USAGE}.raw"
+_PROVIDERS_OWN = {"prompt_tokens", "prompt_tokens_details", "input_tokens_details"}
 
 
 def _unpacked(attributes: Attributes) -> Attributes:
-    """The usage details laid beside the others; those that cannot be read stay as they are."""
+    """The usage details laid beside the others; those that cannot be read stay as they are.
+
+    Its wrappers of clients pass on the provider's own usage object, details and all.
+    """
     packed = attributes.get(_USAGE)
     try:
         details = json.loads(packed) if isinstance(packed, str) else None
@@ -18,6 +23,8 @@ def _unpacked(attributes: Attributes) -> Attributes:
     if not isinstance(details, dict):
         return attributes
     flat = {f"{_USAGE}.{name}": value for name, value in details.items() if value is not None}
+    if details.keys() & _PROVIDERS_OWN:
+        flat[_RAW] = json.dumps(details)
     return {**attributes, **flat}
 
 
@@ -58,5 +65,6 @@ LANGFUSE = Dialect(
     request_model=("langfuse.observation.model.name", "gen_ai.request.model"),
     user=("langfuse.user.id", "user.id"),
     unpack=_unpacked,
+    raw_usage=_RAW,
     inclusive=lambda fields: '"cache_read_input_tokens"' not in str(fields.attributes.get(_USAGE)),
 )
