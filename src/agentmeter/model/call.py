@@ -43,6 +43,15 @@ class Call:
     response_model: str | None = None
     response_id: str | None = None
     service_tier: str | None = None
+    """The tier that served, as the provider names it."""
+    batch: bool = False
+    speed: str | None = None
+    region: str | None = None
+    """Where it was served, as the provider names it: ``eu``, ``us-east5`` …"""
+    deployment: str | None = None
+    """The kind of deployment: ``eu-datazone``, ``global`` …"""
+    search_context: str | None = None
+    """How much a search put into the context: ``low``, ``medium`` or ``high``."""
     stream: bool = False
     finish_reasons: tuple[str, ...] = ()
     attempts: tuple[Attempt, ...] = ()

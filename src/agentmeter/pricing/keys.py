@@ -11,4 +11,9 @@ def key_of(call: Call) -> PriceKey:
         call.provider,
         call.priced_model,
         None if tier in ("default", "standard", "auto") else tier,
+        call.batch,
+        call.speed,
+        call.region,
+        call.deployment,
+        call.search_context,
     )

@@ -16,7 +16,8 @@ _DAY = 86_400
 class PriceKey:
     """What a tariff is asked for: neither instant nor quantity, so that keys repeat.
 
-    ``tier`` is the *served* service tier, ``None`` for the standard one.
+    ``tier`` is the *served* service tier, ``None`` for the standard one; ``search_context`` is how
+    much a search put into the context, where fees depend on it.
     """
 
     provider: str | None
@@ -26,6 +27,7 @@ class PriceKey:
     speed: str | None = None
     region: str | None = None
     deployment: str | None = None
+    search_context: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

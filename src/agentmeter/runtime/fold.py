@@ -19,6 +19,7 @@ from agentmeter.model import (
     Status,
     Usage,
 )
+from agentmeter.pricing.keys import key_of
 from agentmeter.pricing.tariff import Tariff
 from agentmeter.report.pricing import price_node
 
@@ -114,9 +115,9 @@ def _summed(
         for node in _all(top):
             call = node.record.call
             if call is not None:
-                named = (call.provider, call.priced_model, call.operation, call.charge is not None)
                 evidence = tuple(call.evidence.items())
-                groups.setdefault((*named, evidence), []).append(node)
+                alike = (key_of(call), call.operation, call.charge is not None, evidence)
+                groups.setdefault(alike, []).append(node)
     count = sum(int(top.record.attributes.get(FOLDED, 1)) for top in tops)
     for index, members in enumerate(groups.values() or [[]]):
         stands_for = count if index == 0 else 0

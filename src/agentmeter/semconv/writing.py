@@ -112,6 +112,12 @@ def _put_call(attributes: Attributes, call: Call) -> None:
     _put(attributes, names.RESPONSE_MODEL, call.response_model)
     _put(attributes, names.RESPONSE_ID, call.response_id)
     _put(attributes, names.SERVICE_TIER, call.service_tier)
+    if call.batch:
+        attributes[names.BATCH] = True
+    _put(attributes, names.SPEED, call.speed)
+    _put(attributes, names.REGION, call.region)
+    _put(attributes, names.DEPLOYMENT, call.deployment)
+    _put(attributes, names.SEARCH_CONTEXT, call.search_context)
     _put(attributes, names.TARIFF, call.tariff)
     _put(attributes, names.UNPRICED, call.unpriced)
     attributes[names.REQUEST_STREAM] = call.stream
