@@ -7,6 +7,9 @@ from collections.abc import Callable
 
 from agentmeter.runtime.faults import guarded
 
+_PAUSE = 0.02
+"""Seconds for which jobs gather: a thread that wakes for every call takes the caller's turn."""
+
 
 class Counter:
     """Runs counting jobs on one daemon thread; ``settle`` waits for those given so far."""
@@ -18,6 +21,7 @@ class Counter:
 
     def _reset(self) -> None:
         self._jobs: queue.SimpleQueue[Callable[[], None]] = queue.SimpleQueue()
+        self._hurry = threading.Event()
         self._lock = threading.Lock()
         self._thread: threading.Thread | None = None
 
@@ -44,11 +48,17 @@ class Counter:
             return True
         done = threading.Event()
         self._jobs.put(done.set)
+        self._hurry.set()
         return done.wait(timeout)
 
     def _work(self) -> None:
         while True:
-            self._run(self._jobs.get())
+            job = self._jobs.get()
+            self._hurry.wait(_PAUSE)
+            self._hurry.clear()
+            self._run(job)
+            while not self._jobs.empty():
+                self._run(self._jobs.get())
 
     @staticmethod
     def _run(job: Callable[[], None]) -> None:
