@@ -8,6 +8,8 @@ am.instrument()
 def answer(question, user): ...
 """
 
+from typing import TYPE_CHECKING, Any
+
 from agentmeter.api import configure, flush, instrument, uninstrument
 from agentmeter.exceptions import (
     AgentmeterError,
@@ -20,12 +22,14 @@ from agentmeter.exceptions import (
 )
 from agentmeter.model import Evidence, Money, Owner, Usage
 from agentmeter.runtime.call import charge
-from agentmeter.runtime.carrier import inject, resume
 from agentmeter.runtime.context import ContextExecutor, carried
-from agentmeter.runtime.provenance.documents import retrieved
 from agentmeter.runtime.public import agent, branch, call, request, step, tool
 from agentmeter.runtime.request import current
-from agentmeter.runtime.shared import shared
+
+if TYPE_CHECKING:
+    from agentmeter.runtime.carrier import inject, resume
+    from agentmeter.runtime.provenance.documents import retrieved
+    from agentmeter.runtime.shared import shared
 
 __version__ = "0.1.0"
 
@@ -60,3 +64,24 @@ __all__ = [
     "tool",
     "uninstrument",
 ]
+
+_LATER = {
+    "inject": "runtime.carrier",
+    "resume": "runtime.carrier",
+    "retrieved": "runtime.provenance.documents",
+    "shared": "runtime.shared",
+}
+"""What not every program needs, by the module that it is loaded from when it is asked for."""
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _LATER:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from importlib import import_module
+
+    found = globals()[name] = getattr(import_module(f"{__name__}.{_LATER[name]}"), name)
+    return found
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *_LATER})

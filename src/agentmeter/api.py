@@ -3,12 +3,14 @@
 import os
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from agentmeter.exceptions import ConfigurationError
-from agentmeter.pricing.pricer import Pricer
 from agentmeter.runtime.faults import FAULTS
 from agentmeter.runtime.state import STATE
+
+if TYPE_CHECKING:
+    from agentmeter.pricing.pricer import Pricer
 
 _DEFAULT_DIR = ".agentmeter"
 _TRUE, _FALSE = ("1", "true", "yes", "on"), ("0", "false", "no", "off")
@@ -18,7 +20,7 @@ def configure(
     *,
     directory: str | Path | None = None,
     journal: bool | None = None,
-    pricer: Pricer | None = None,
+    pricer: "Pricer | None" = None,
     rate_card: str | Path | None = None,
     spans: bool | None = None,
     flush_on_close: bool | None = None,
@@ -83,7 +85,7 @@ def configure(
         }
 
 
-def _pricer(pricer: Pricer | None, card: str | Path | None) -> Pricer:
+def _pricer(pricer: "Pricer | None", card: str | Path | None) -> "Pricer":
     from agentmeter.pricing import Cached, GenAIPrices, Layered, RateCard
 
     base = pricer or GenAIPrices()

@@ -108,12 +108,8 @@ def amend_usage(scope: CallScope, usage: Usage, evidence: dict[str, Evidence]) -
 
     The tariff is asked for again, since a call closed without any usage named none.
     """
-    from agentmeter.pricing.keys import key_of
-    from agentmeter.pricing.tariff import Tariff
-
     with guarded("amendment"):
-        answer = STATE.tariff(key_of(scope.facts))
-        tariff = answer if isinstance(answer, Tariff) else None
+        tariff, _ = STATE.tariff_of(scope.facts)
         said = Amendment(
             STATE.new_id(8),
             scope.request_id,

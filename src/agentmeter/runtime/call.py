@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import replace
 from decimal import Decimal
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from agentmeter.exceptions import UsageError
 from agentmeter.model import (
@@ -19,14 +19,15 @@ from agentmeter.model import (
     Usage,
 )
 from agentmeter.model import UNKNOWN as UNKNOWN_EVIDENCE
-from agentmeter.pricing.keys import key_of
-from agentmeter.pricing.tariff import Tariff, Unpriced
 from agentmeter.runtime.context import current_scope
 from agentmeter.runtime.faults import FAULTS, guarded
 from agentmeter.runtime.scope import Scope
 from agentmeter.runtime.state import STATE
 from agentmeter.semconv.provider_usage import normalise, plain_mapping
 from agentmeter.semconv.writing import span_name
+
+if TYPE_CHECKING:
+    from agentmeter.pricing.tariff import Tariff
 
 
 class CallScope(Scope):
@@ -94,7 +95,7 @@ class CallScope(Scope):
         """Add one try of this call."""
         self.update(attempts=(*self.facts.attempts, attempt))
 
-    def _consumed(self) -> tuple[Call | None, Tariff | None]:
+    def _consumed(self) -> "tuple[Call | None, Tariff | None]":
         facts = self.facts
         if facts.charge is not None:
             return facts, None
@@ -103,12 +104,11 @@ class CallScope(Scope):
             self.update(evidence=_refused(facts, unknown))
         elif not facts.evidence and not facts.usage:
             return facts, None
-        answer = STATE.tariff(key_of(facts))
-        tariff = answer if isinstance(answer, Tariff) else None
+        tariff, reason = STATE.tariff_of(facts)
         if tariff is not None:
             self.update(tariff=tariff.digest)
-        elif isinstance(answer, Unpriced) and facts.usage:
-            self.update(unpriced=answer.reason)
+        elif facts.usage:
+            self.update(unpriced=reason)
         return self.facts, tariff
 
     _contains_calls = False

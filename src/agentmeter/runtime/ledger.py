@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING
 
 from agentmeter.model import Entry, Kind, Money, Opened, Owner, Record, Usage
 from agentmeter.model.money import CONTEXT
-from agentmeter.pricing.tariff import Tariff
 from agentmeter.runtime.counting import COUNTER
 from agentmeter.runtime.faults import FAULTS
 from agentmeter.runtime.state import STATE
@@ -19,6 +18,7 @@ from agentmeter.runtime.state import STATE
 # What only a report or a look at the totals needs is loaded when one is asked for.
 if TYPE_CHECKING:
     from agentmeter.attribution.node import Node, RequestView
+    from agentmeter.pricing.tariff import Tariff
     from agentmeter.report.report import Report
 
 _PATIENCE = 4
@@ -58,7 +58,7 @@ class Ledger:
         """The markers of the calls that are open now."""
         return [opened() for opened in list(self._open.values())]
 
-    def add(self, entry: Entry, tariff: Tariff | None = None) -> None:
+    def add(self, entry: Entry, tariff: "Tariff | None" = None) -> None:
         """Take an entry of this request, and the tariff that it names."""
         with self._lock:
             if tariff is not None:

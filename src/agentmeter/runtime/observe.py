@@ -12,8 +12,6 @@ from opentelemetry.context import Context
 from opentelemetry.trace import StatusCode, format_span_id, format_trace_id
 
 from agentmeter.model import UNATTRIBUTED, Kind, Record
-from agentmeter.pricing.keys import key_of
-from agentmeter.pricing.tariff import Tariff
 from agentmeter.runtime.call import CallScope
 from agentmeter.runtime.context import current_scope
 from agentmeter.runtime.faults import FAULTS, guarded
@@ -25,6 +23,8 @@ from agentmeter.semconv.writing import owner_attributes
 
 if TYPE_CHECKING:
     from opentelemetry.sdk.trace import ReadableSpan, Span
+
+    from agentmeter.pricing.tariff import Tariff
 
 _OURS = "agentmeter"
 _MOST_OPEN = 100_000
@@ -148,9 +148,7 @@ def _record(record: Record, scope: Scope | None) -> None:
     tariff: Tariff | None = None
     call = record.call
     if call is not None and call.usage:
-        answer = STATE.ready().tariff(key_of(call))
-        tariff = answer if isinstance(answer, Tariff) else None
-        reason = None if isinstance(answer, Tariff) else answer.reason
+        tariff, reason = STATE.ready().tariff_of(call)
         call = replace(call, tariff=tariff.digest if tariff else None, unpriced=reason)
         if isinstance(scope, CallScope) and record.kind is Kind.CALL:
             scope.told_by_others = True

@@ -8,7 +8,7 @@ entering it a second time raises ``ScopeError``.
 import threading
 from collections.abc import Callable, Mapping
 from types import TracebackType
-from typing import Any, Self, TypeVar
+from typing import TYPE_CHECKING, Any, Self, TypeVar
 
 from opentelemetry import trace
 
@@ -24,7 +24,6 @@ from agentmeter.model import (
     Record,
     Status,
 )
-from agentmeter.pricing.tariff import Tariff
 from agentmeter.runtime import spans
 from agentmeter.runtime.context import attach, current_scope, detach
 from agentmeter.runtime.faults import guarded
@@ -32,6 +31,9 @@ from agentmeter.runtime.ledger import Ledger
 from agentmeter.runtime.state import STATE
 from agentmeter.semconv.fields import Attributes
 from agentmeter.semconv.writing import span_name
+
+if TYPE_CHECKING:
+    from agentmeter.pricing.tariff import Tariff
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -168,7 +170,7 @@ class Scope:
         if status is not None:
             self.status = status
 
-    def _consumed(self) -> tuple[Call | None, Tariff | None]:
+    def _consumed(self) -> "tuple[Call | None, Tariff | None]":
         return None, None
 
     def _record(self, call: Call | None) -> Record:
@@ -226,7 +228,7 @@ def _status_of(error: BaseException) -> Status:
 def emit(
     entry: Entry,
     ledger: Ledger | None,
-    tariff: Tariff | None,
+    tariff: "Tariff | None",
     attributes: Attributes | None = None,
 ) -> None:
     """Hand an entry to the ledger of its request and to the sink."""

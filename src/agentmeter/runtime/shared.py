@@ -1,17 +1,19 @@
 """Shared work: what is done once for several requests, and falls to each by its weight."""
 
 from collections.abc import Callable, Iterable, Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from opentelemetry.trace import SpanContext
 
 from agentmeter.exceptions import ScopeError
 from agentmeter.model import NOBODY, Entry, Kind, Opened
-from agentmeter.pricing.tariff import Tariff
 from agentmeter.runtime.ledger import Ledger
 from agentmeter.runtime.request import RequestHandle, RequestScope
 from agentmeter.runtime.scope import Scope
 from agentmeter.runtime.state import STATE
+
+if TYPE_CHECKING:
+    from agentmeter.pricing.tariff import Tariff
 
 Sharing = RequestScope | RequestHandle | str
 """A request that shares: its scope, what ``current`` gave, or its id."""
@@ -25,7 +27,7 @@ class SharedLedger(Ledger):
         self.shares = shares
         self._ledgers = tuple(ledgers)
 
-    def add(self, entry: Entry, tariff: Tariff | None = None) -> None:
+    def add(self, entry: Entry, tariff: "Tariff | None" = None) -> None:
         """Take an entry, here and in the ledgers of those that share it."""
         super().add(entry, tariff)
         for ledger in self._ledgers:

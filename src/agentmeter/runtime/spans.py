@@ -8,8 +8,6 @@ from opentelemetry.trace import Link, SpanKind, StatusCode, format_span_id, form
 
 from agentmeter.model import Call, Extent, Kind, Record, Status
 from agentmeter.model.money import plain
-from agentmeter.pricing.cost import amount
-from agentmeter.pricing.tariff import Tariff
 from agentmeter.runtime.faults import guarded
 from agentmeter.runtime.state import STATE
 from agentmeter.semconv import names
@@ -17,6 +15,7 @@ from agentmeter.semconv.fields import Attributes
 from agentmeter.semconv.writing import owner_attributes, record_attributes
 
 if TYPE_CHECKING:
+    from agentmeter.pricing.tariff import Tariff
     from agentmeter.runtime.scope import Scope
 
 _SCOPE = "agentmeter"
@@ -54,7 +53,7 @@ def _identity(scope: "Scope") -> Attributes:
     return {names.REQUEST_ID: scope.request_id, **owner}
 
 
-def end(scope: "Scope", record: Record, tariff: Tariff | None) -> Attributes | None:
+def end(scope: "Scope", record: Record, tariff: "Tariff | None") -> Attributes | None:
     """Put the record's attributes on the span and end it.
 
     Gives the attributes, if there was any need to work them out, so that the journal need not.
@@ -83,7 +82,7 @@ def _told_once(scope: "Scope", attributes: Attributes) -> Attributes:
     return {name: v for name, v in attributes.items() if not name.startswith(names.USAGE_PREFIX)}
 
 
-def _cost(record: Record, call: Call, tariff: Tariff | None) -> Attributes:
+def _cost(record: Record, call: Call, tariff: "Tariff | None") -> Attributes:
     """The live cost of a leaf; only where all of its usage is known and priced."""
     if any(known.extent is Extent.UNKNOWN for known in call.evidence.values()):
         return {}
@@ -91,6 +90,8 @@ def _cost(record: Record, call: Call, tariff: Tariff | None) -> Attributes:
         return _cost_attributes(call.charge.amount, call.charge.currency)
     if tariff is None or not call.usage:
         return {}
+    from agentmeter.pricing.cost import amount
+
     quote = tariff.quote(record.started_ns, call.usage.total_input)
     priced = amount(call.usage, quote)
     return _cost_attributes(priced, quote.currency) if priced is not None else {}

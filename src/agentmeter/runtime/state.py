@@ -9,12 +9,15 @@ import threading
 import time
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
-from agentmeter.model import Entry
-from agentmeter.pricing.pricer import Pricer
-from agentmeter.pricing.tariff import PriceKey, Tariff, Unpriced
+from agentmeter.model import Call, Entry
 from agentmeter.semconv.fields import Attributes
+
+# Prices are loaded when the first call is priced.
+if TYPE_CHECKING:
+    from agentmeter.pricing.pricer import Pricer
+    from agentmeter.pricing.tariff import Tariff
 
 
 class Sink(Protocol):
@@ -23,7 +26,7 @@ class Sink(Protocol):
     def put(
         self,
         entry: Entry,
-        tariff: Tariff | None = None,
+        tariff: "Tariff | None" = None,
         attributes: Attributes | None = None,
     ) -> None:
         """Take an entry; ``tariff`` is the one it names, written before it.
@@ -56,7 +59,7 @@ class State:
 
     sink: Sink | None = None
     reader: Reader | None = None
-    pricer: Pricer | None = None
+    pricer: "Pricer | None" = None
     spans: bool = True
     flush_on_close: bool = False
     stamp_owner: bool = True
@@ -87,11 +90,15 @@ class State:
                     self.configure_default()
         return self
 
-    def tariff(self, key: PriceKey) -> Tariff | Unpriced:
-        """The tariff for a key, from the pricer in force."""
+    def tariff_of(self, call: Call) -> "tuple[Tariff | None, str | None]":
+        """The tariff for a call from the pricer in force, or why there is none."""
+        from agentmeter.pricing.keys import key_of
+        from agentmeter.pricing.tariff import Tariff
+
         if self.pricer is None:
-            return Unpriced("no pricer is configured")
-        return self.pricer.tariff(key)
+            return None, "no pricer is configured"
+        answer = self.pricer.tariff(key_of(call))
+        return (answer, None) if isinstance(answer, Tariff) else (None, answer.reason)
 
 
 STATE = State()
