@@ -8,7 +8,14 @@ from agentmeter.model import Call, Origin, Segment, Side, Usage
 from agentmeter.model.meters import METERS
 from agentmeter.model.money import split
 
-_ORDER = ("cache_read", "cache_write_1h", "cache_write_5m", "cache_write")
+_ORDER = (
+    "cache_read",
+    "cache_write_12h",
+    "cache_write_1h",
+    "cache_write_30m",
+    "cache_write_5m",
+    "cache_write",
+)
 _MODAL = ("input_image", "cache_read_image")
 
 Portion = tuple[Segment, Usage]

@@ -35,30 +35,49 @@ class Meter:
 
 
 _TABLE = (
+    # Input tokens: new, read from a cache, written to one; by modality where that is priced.
     Meter("input", Side.INPUT, "token"),
     Meter("cache_read", Side.INPUT, "token"),
-    Meter("cache_write", Side.INPUT, "token"),
+    Meter("cache_write", Side.INPUT, "token"),  # for a lifetime that is not said
     Meter("cache_write_5m", Side.INPUT, "token"),
+    Meter("cache_write_30m", Side.INPUT, "token"),
     Meter("cache_write_1h", Side.INPUT, "token"),
+    Meter("cache_write_12h", Side.INPUT, "token"),
     Meter("input_audio", Side.INPUT, "token"),
-    Meter("input_image", Side.INPUT, "token"),
+    Meter("input_image", Side.INPUT, "token"),  # pages of documents that are read as images too
     Meter("input_video", Side.INPUT, "token"),
     Meter("cache_read_audio", Side.INPUT, "token"),
     Meter("cache_read_image", Side.INPUT, "token"),
+    Meter("cache_read_video", Side.INPUT, "token"),
+    Meter("input_tool_use", Side.INPUT, "token"),  # results of the provider's tools, fed back
     Meter("input_unsplit", Side.INPUT, "token", unsplit=True),
+    # Output tokens: text, thoughts, predictions that came true or did not, other modalities.
     Meter("output", Side.OUTPUT, "token"),
     Meter("reasoning", Side.OUTPUT, "token"),
+    Meter("accepted_prediction", Side.OUTPUT, "token"),
+    Meter("rejected_prediction", Side.OUTPUT, "token"),  # not in the answer, and billed
+    Meter("citation", Side.OUTPUT, "token"),  # tokens spent on citing what a search found
     Meter("output_audio", Side.OUTPUT, "token"),
     Meter("output_image", Side.OUTPUT, "token"),
+    Meter("output_video", Side.OUTPUT, "token"),
     Meter("output_unsplit", Side.OUTPUT, "token", unsplit=True),
+    # Work of the provider's own tools.
     Meter("web_search", Side.OTHER, "search"),
+    Meter("web_fetch", Side.OTHER, "fetch"),
     Meter("file_search", Side.OTHER, "search"),
+    Meter("maps_grounding", Side.OTHER, "query"),
     Meter("code_interpreter", Side.OTHER, "session"),
+    Meter("source", Side.OTHER, "source"),  # a source that a live search used
+    Meter("search_unit", Side.OTHER, "search unit"),  # a query over up to 100 documents
+    # What is billed by the piece or by time.
     Meter("request", Side.OTHER, "request"),
+    Meter("classification", Side.OTHER, "classification"),
     Meter("image", Side.OTHER, "image"),
     Meter("page", Side.OTHER, "page"),
     Meter("character", Side.OTHER, "character"),
+    Meter("text_message", Side.OTHER, "message"),  # in a session that is billed by its seconds
     Meter("audio_second", Side.OTHER, "second"),
+    Meter("video_second", Side.OTHER, "second"),
     Meter("gpu_second", Side.OTHER, "second"),
 )
 

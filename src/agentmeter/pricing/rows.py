@@ -13,15 +13,23 @@ _BILLED_AS = {
     "cache_read": ("input",),
     "cache_write": ("input",),
     "cache_write_5m": ("cache_write", "input"),
+    "cache_write_30m": ("cache_write", "input"),
     "cache_write_1h": ("cache_write", "input"),
+    "cache_write_12h": ("cache_write", "input"),
     "input_audio": ("input",),
     "input_image": ("input",),
     "input_video": ("input",),
     "cache_read_audio": ("cache_read", "input_audio", "input"),
     "cache_read_image": ("cache_read", "input_image", "input"),
+    "cache_read_video": ("cache_read", "input_video", "input"),
+    "input_tool_use": ("input",),
     "reasoning": ("output",),
+    "accepted_prediction": ("output",),
+    "rejected_prediction": ("output",),
+    "citation": ("output",),
     "output_audio": ("output",),
     "output_image": ("output",),
+    "output_video": ("output",),
 }
 """The wholes that a meter is part of, the nearest first: genai-prices' decomposition of usage."""
 

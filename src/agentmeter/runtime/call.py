@@ -23,7 +23,7 @@ from agentmeter.runtime.context import current_scope
 from agentmeter.runtime.faults import FAULTS, guarded
 from agentmeter.runtime.scope import Scope
 from agentmeter.runtime.state import STATE
-from agentmeter.semconv.provider_usage import normalise, plain_mapping
+from agentmeter.semconv.usage import normalise, plain_mapping
 from agentmeter.semconv.writing import span_name
 
 if TYPE_CHECKING:

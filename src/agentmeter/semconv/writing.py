@@ -15,6 +15,7 @@ from agentmeter.model import (
     Segment,
     Usage,
 )
+from agentmeter.model.meters import METERS
 from agentmeter.model.money import plain
 from agentmeter.semconv import names
 from agentmeter.semconv.fields import Attributes, SpanFields
@@ -151,7 +152,8 @@ def _put_usage(attributes: Attributes, usage: Usage, evidence: Mapping[str, Evid
         attributes[names.EVIDENCE + meter] = f"{known.source}/{known.extent}"
 
 
-_CACHE_WRITES = ("cache_write", "cache_write_5m", "cache_write_1h")
+_CACHE_READS = tuple(meter for meter in METERS if meter.startswith("cache_read"))
+_CACHE_WRITES = tuple(meter for meter in METERS if meter.startswith("cache_write"))
 
 
 def _put_conventional(attributes: Attributes, usage: Usage) -> None:
@@ -159,7 +161,7 @@ def _put_conventional(attributes: Attributes, usage: Usage) -> None:
     for name, count in (
         (names.USAGE_INPUT, usage.total_input),
         (names.USAGE_OUTPUT, usage.total_output),
-        (names.USAGE_CACHE_READ, usage.get("cache_read")),
+        (names.USAGE_CACHE_READ, sum(usage.get(meter, 0) for meter in _CACHE_READS)),
         (names.USAGE_CACHE_WRITE, sum(usage.get(meter, 0) for meter in _CACHE_WRITES)),
         (names.USAGE_REASONING, usage.get("reasoning")),
     ):

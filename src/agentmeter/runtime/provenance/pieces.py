@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from agentmeter.model import Origin
-from agentmeter.semconv.provider_usage import plain_mapping
+from agentmeter.semconv.usage import plain_mapping
 
 Body = Mapping[str, Any]
 

@@ -18,7 +18,7 @@ from agentmeter.model import (
 )
 from agentmeter.semconv import names
 from agentmeter.semconv.fields import SpanFields, Value
-from agentmeter.semconv.provider_usage import normalise
+from agentmeter.semconv.usage import normalise
 
 _REFUSED = (
     "BadRequestError",

@@ -1,0 +1,9 @@
+"""Providers' usage objects → disjoint meters, and what else such an object states.
+
+The shapes are tables, one module per family; ``reading`` reads all of them.
+"""
+
+from agentmeter.semconv.usage.mapping import plain_mapping
+from agentmeter.semconv.usage.stating import Stated, normalise, stated
+
+__all__ = ["Stated", "normalise", "plain_mapping", "stated"]

@@ -1,0 +1,219 @@
+"""The one reader of all shapes.
+
+It collects what each field of an object counts, gross, and then takes the parts out of their
+wholes, so that the meters are disjoint: the cached audio out of the cached tokens and out of the
+audio, both out of the input.
+"""
+
+from collections.abc import Mapping
+from decimal import Decimal
+from typing import Any
+
+from agentmeter.exceptions import UsageError
+from agentmeter.model.meters import METERS, Side
+from agentmeter.model.usage import Usage
+from agentmeter.semconv.usage.mapping import plain_mapping, text_of
+from agentmeter.semconv.usage.shape import Listed, Names, Places, Seconds, Shape
+
+_WHOLE = {
+    name: meter.side.value
+    for name, meter in METERS.items()
+    if meter.side is not Side.OTHER and name not in ("input", "output") and not meter.unsplit
+}
+"""Meter → the whole of its side, which contains it unless a shape says otherwise."""
+
+_MODALITIES = ("audio", "image", "video")
+_PARTS = {
+    "cache_read": tuple(f"cache_read_{modality}" for modality in _MODALITIES),
+    "cache_write": tuple(name for name in METERS if name.startswith("cache_write_")),
+    **{f"input_{modality}": (f"cache_read_{modality}",) for modality in _MODALITIES},
+}
+"""Wholes within a side, and their parts."""
+
+_NESTED = frozenset(part for parts in _PARTS.values() for part in parts)
+
+Found = dict[str, int]
+
+
+def usage_of(shape: Shape, raw: Mapping[str, Any]) -> Usage:
+    """The disjoint meters of a usage object. Raises ``UsageError`` for an impossible one."""
+    found: Found = {}
+    _collect(shape, shape.places, raw, found)
+    beside = _beside(shape, raw, found) if shape.total else shape.beside
+    if not _NESTED.isdisjoint(found):
+        _untangle(shape, raw, found)
+    inside = {"input": 0, "output": 0}
+    for meter, quantity in found.items():
+        whole = _WHOLE.get(meter)
+        if whole is not None and meter not in beside:
+            inside[whole] += quantity
+    for whole, parts in inside.items():
+        if parts:
+            _take_out(shape, raw, found, whole, parts, beside)
+    if shape.output != "output" and "output" in found:
+        found[shape.output] = found.get(shape.output, 0) + found.pop("output")
+    usage = Usage._trusted(found)
+    return usage if shape.further is None else usage + _further(shape, raw)
+
+
+def _collect(shape: Shape, places: Places, raw: Mapping[str, Any], found: Found) -> None:
+    for name, value in raw.items():
+        place = places.get(name)
+        if place is None or value is None:
+            continue
+        if type(place) is str:
+            if type(value) is not int or value < 0:
+                value = whole_number(name, value, shape.digits)
+            if value > found.get(place, 0):  # one count under two names is one count
+                found[place] = value
+        elif type(place) is dict:
+            inner = value if type(value) is dict else plain_mapping(value)
+            if inner:
+                _collect(shape, place, inner, found)
+        elif type(place) is Listed:
+            _collect_listed(place, name, value, found)
+        elif type(place) is Seconds and (seconds := _to_the_nearest(name, value)):
+            found[place.meter] = seconds
+
+
+def _collect_listed(listed: Listed, name: str, entries: Any, found: Found) -> None:
+    if not isinstance(entries, (list, tuple)):
+        raise UsageError(f"{name}: expected a list of counts, got {entries!r:.60}")
+    for entry in entries:
+        row = plain_mapping(entry) or {}
+        key = row.get(listed.key) if listed.key else ""
+        meter = listed.meters.get((text_of(key) or str(key)).upper() if key else "")
+        count = next((row[field] for field in listed.count if row.get(field) is not None), None)
+        if meter is not None and count is not None:
+            found[meter] = found.get(meter, 0) + whole_number(f"{name}.{listed.count[0]}", count)
+
+
+def whole_number(name: str, value: object, digits: bool = False) -> int:
+    """A quantity as an int: an int, a float or decimal without a fraction, or its digits."""
+    number: object = value
+    if isinstance(value, (float, Decimal)) and value == value and value % 1 == 0:
+        number = int(value)
+    elif digits and isinstance(value, str) and value.strip().isdecimal():
+        number = int(value)
+    if isinstance(number, bool) or not isinstance(number, int):
+        raise UsageError(f"{name}: a quantity is an int, got {value!r}")
+    if number < 0:
+        raise UsageError(f"{name}: a quantity cannot be negative, got {value}")
+    return number
+
+
+def _to_the_nearest(name: str, value: object) -> int:
+    if isinstance(value, bool) or not isinstance(value, (int, float, Decimal)):
+        raise UsageError(f"{name}: a duration is a number of seconds, got {value!r}")
+    if not 0 <= value < 2**53:
+        raise UsageError(f"{name}: a duration cannot be negative or endless, got {value}")
+    return int(value * 2 + 1) // 2
+
+
+def _beside(shape: Shape, raw: Mapping[str, Any], found: Found) -> frozenset[str]:
+    """What stands beside the wholes; where the total tells, for reasoning by its arithmetic."""
+    thoughts = found.get("reasoning", 0)
+    if not thoughts and shape.remainder is None:
+        return shape.beside
+    total = next((raw[name] for name in shape.total if raw.get(name) is not None), None)
+    others = sum(found.get(meter, 0) for meter in shape.beside if meter != "reasoning")
+    told = found.get("input", 0) + found.get("output", 0) + others
+    if total == told:
+        return shape.beside - {"reasoning"}
+    if total == told + thoughts:
+        return shape.beside | {"reasoning"}
+    if shape.remainder is not None and isinstance(total, int) and total > told + thoughts:
+        found[shape.remainder] = found.get(shape.remainder, 0) + total - told
+        return shape.beside | {shape.remainder}
+    return shape.beside
+
+
+def _untangle(shape: Shape, raw: Mapping[str, Any], found: Found) -> None:
+    """Take parts out of the wholes within a side, such as writes by lifetime out of all writes."""
+    for whole, parts in _PARTS.items():
+        taken = [part for part in parts if found.get(part)]
+        if not taken or whole not in found:
+            continue
+        rest = found[whole] - sum(found[part] for part in taken)
+        if rest < 0:
+            raise _impossible(shape, raw, found, taken, whole)
+        found[whole] = rest
+
+
+def _take_out(
+    shape: Shape,
+    raw: Mapping[str, Any],
+    found: Found,
+    whole: str,
+    inside: int,
+    beside: frozenset[str],
+) -> None:
+    parts = [m for m in found if _WHOLE.get(m) == whole and m not in beside]
+    if whole not in found and whole not in _fields(shape.places, raw):
+        return
+    rest = found.get(whole, 0) - inside
+    if rest < 0 and whole == "input":
+        rest += _overlap(found, -rest)
+    if rest < 0:
+        raise _impossible(shape, raw, found, parts, whole)
+    found[whole] = rest
+
+
+def _overlap(found: Found, excess: int) -> int:
+    """Cached tokens that must be of another modality than text, or the parts would not fit.
+
+    Where a provider counts cached tokens and, say, audio without telling how many are both, they
+    are held to be different tokens as far as there is room in the whole. Returns what of
+    ``excess`` that explains.
+    """
+    if not _NESTED.isdisjoint(found.keys() & set(_PARTS["cache_read"])):
+        return 0
+    explained = 0
+    for modality in _MODALITIES:
+        both = min(
+            excess - explained, found.get(f"input_{modality}", 0), found.get("cache_read", 0)
+        )
+        if both:
+            found[f"input_{modality}"] -= both
+            found["cache_read"] -= both
+            found[f"cache_read_{modality}"] = both
+            explained += both
+    return explained
+
+
+def _further(shape: Shape, raw: Mapping[str, Any]) -> Usage:
+    more = Usage()
+    for name, types in (shape.further or {}).items():
+        for entry in raw.get(name) or ():
+            row = plain_mapping(entry) or {}
+            if row.get("type") in types:
+                more += usage_of(shape, row)
+    return more
+
+
+def _impossible(
+    shape: Shape, raw: Mapping[str, Any], found: Found, parts: list[str], whole: str
+) -> UsageError:
+    fields = _fields(shape.places, raw)
+    gross = {part: found[part] for part in parts}
+    arithmetic = " + ".join(f"{fields.get(part, part)} ({n})" for part, n in gross.items())
+    return UsageError(
+        f"{arithmetic} cannot exceed {fields.get(whole, whole)} ({found.get(whole, 0)})"
+    )
+
+
+def _fields(places: Places, raw: Mapping[str, Any], under: Names = ()) -> dict[str, str]:
+    """Meter → the field of ``raw`` that counts it."""
+    fields: dict[str, str] = {}
+    for name, value in raw.items():
+        place = places.get(name)
+        path = (*under, name)
+        if place is None or value is None:
+            continue
+        if isinstance(place, str):
+            fields.setdefault(place, ".".join(path))
+        elif isinstance(place, dict):
+            fields.update(_fields(place, plain_mapping(value) or {}, path))
+        elif isinstance(place, Listed):
+            fields.update(dict.fromkeys(place.meters.values(), ".".join(path)))
+    return fields
