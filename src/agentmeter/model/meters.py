@@ -64,6 +64,7 @@ _TABLE = (
     # Work of the provider's own tools.
     Meter("web_search", Side.OTHER, "search"),
     Meter("web_fetch", Side.OTHER, "fetch"),
+    Meter("x_search", Side.OTHER, "search"),
     Meter("file_search", Side.OTHER, "search"),
     Meter("maps_grounding", Side.OTHER, "query"),
     Meter("code_interpreter", Side.OTHER, "session"),

@@ -1,6 +1,7 @@
 """The names that one provider goes by, as a table."""
 
 import re
+from functools import lru_cache
 
 _KNOWN_AS = {
     "amazon": "aws",
@@ -31,6 +32,7 @@ _KNOWN_AS = {
 """``gen_ai.provider.name`` and ``gen_ai.system`` values and SDK names → genai-prices' id."""
 
 
+@lru_cache(maxsize=256)
 def canonical(provider: str | None) -> str | None:
     """The one name of a provider, whatever its case and separators; others in lower case."""
     if provider is None:

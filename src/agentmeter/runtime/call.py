@@ -23,7 +23,8 @@ from agentmeter.runtime.context import current_scope
 from agentmeter.runtime.faults import FAULTS, guarded
 from agentmeter.runtime.scope import Scope
 from agentmeter.runtime.state import STATE
-from agentmeter.semconv.usage import normalise, plain_mapping
+from agentmeter.semconv.answers import answer_of
+from agentmeter.semconv.usage import plain_mapping
 from agentmeter.semconv.writing import span_name
 
 if TYPE_CHECKING:
@@ -75,15 +76,13 @@ class CallScope(Scope):
         provider's response. Saying it again replaces what was said. Raises ``UsageError`` for
         impossible usage (a negative count, a part larger than its whole) or an unknown shape.
         """
-        facts = facts_of(used)
+        facts = facts_of(used, self._said.get("provider"))
         usage = facts.usage
+        told = {name: getattr(facts, name) for name in _TOLD if getattr(facts, name)}
         self.update(
             usage=usage,
             evidence=facts.evidence or dict.fromkeys(usage, REPORTED) or {"request": REPORTED},
-            response_model=facts.response_model or self.facts.response_model,
-            response_id=facts.response_id or self.facts.response_id,
-            service_tier=facts.service_tier or self.facts.service_tier,
-            finish_reasons=facts.finish_reasons or self.facts.finish_reasons,
+            **told,
         )
 
     def update(self, **facts: Any) -> None:
@@ -139,6 +138,18 @@ class CallScope(Scope):
             self.ledger.over(self.scope_id)
 
 
+_TOLD = (
+    "response_model",
+    "response_id",
+    "service_tier",
+    "speed",
+    "region",
+    "search_context",
+    "finish_reasons",
+)
+"""What an answer tells beside its usage; where it does not, what was known before stays."""
+
+
 def _refused(facts: Call, unknown: dict[str, Evidence]) -> dict[str, Evidence]:
     """A call that every attempt of was refused used nothing: that is known, not unknown."""
     last = facts.attempts[-1] if facts.attempts else None
@@ -147,8 +158,14 @@ def _refused(facts: Call, unknown: dict[str, Evidence]) -> dict[str, Evidence]:
     return unknown
 
 
-def facts_of(used: object) -> Call:
-    """Usage and identity out of whatever a caller has in hand. Raises ``UsageError``."""
+def facts_of(used: object, provider: str | None = None) -> Call:
+    """Usage, conditions and identity out of whatever a caller has in hand. Raises ``UsageError``.
+
+    ``provider`` decides where hosts of one shape count differently.
+
+    A charge that the provider states is not taken as the call's: a call with a charge is not
+    priced, and its price is what that charge is held against.
+    """
     if isinstance(used, Usage):
         return Call(usage=used)
     body = plain_mapping(used)
@@ -157,24 +174,19 @@ def facts_of(used: object) -> Call:
             f"cannot read usage from {type(used).__name__}; "
             "pass a Usage, a mapping, or a provider's response object"
         )
-    if "usage" not in body:
-        return Call(usage=normalise(body))
-    raw = plain_mapping(body["usage"])
-    choices = body.get("choices") or ()
-    reasons = [(plain_mapping(choice) or {}).get("finish_reason") for choice in choices]
-    stop = body.get("stop_reason")
+    answer = answer_of(body, provider)
+    said = answer.stated
     return Call(
-        usage=normalise(raw) if raw else Usage(),
-        evidence={} if raw else dict.fromkeys(("input", "output"), UNKNOWN_EVIDENCE),
-        response_model=_text(body.get("model")),
-        response_id=_text(body.get("id")),
-        service_tier=_text(body.get("service_tier")),
-        finish_reasons=tuple(str(reason) for reason in (*reasons, stop) if reason),
+        usage=said.usage if said else Usage(),
+        evidence={} if said else dict.fromkeys(("input", "output"), UNKNOWN_EVIDENCE),
+        response_model=answer.model,
+        response_id=answer.id,
+        service_tier=answer.service_tier,
+        speed=answer.speed,
+        region=said.region if said else None,
+        search_context=said.search_context if said else None,
+        finish_reasons=answer.finish_reasons,
     )
-
-
-def _text(value: object) -> str | None:
-    return value if isinstance(value, str) else None
 
 
 def charge(

@@ -31,6 +31,7 @@ _IN: Places = {
 }
 _OUT: Places = {
     "reasoning_tokens": "reasoning",
+    "thinking_tokens": "reasoning",  # Anthropic, where an object is without its cache fields
     "accepted_prediction_tokens": "accepted_prediction",
     "rejected_prediction_tokens": "rejected_prediction",
     "audio_tokens": "output_audio",
@@ -39,11 +40,18 @@ _OUT: Places = {
     "reasoning": "reasoning",
     "audio": "output_audio",
 }
-_TOOLS: Places = {"web_search_requests": "web_search"}
+_TOOLS: Places = {"web_search_requests": "web_search", "web_fetch_requests": "web_fetch"}
 _AROUND: Places = {
     "server_tool_use": _TOOLS,  # OpenRouter
     "server_tool_use_details": _TOOLS,
     "num_sources_used": "source",  # xAI's live search
+    "server_side_tool_usage_details": {  # xAI
+        "web_search_calls": "web_search",
+        "x_search_calls": "x_search",
+        "code_interpreter_calls": "code_interpreter",
+        "file_search_calls": "file_search",
+        "document_search_calls": "file_search",
+    },
 }
 
 CHAT = Shape(
@@ -173,4 +181,3 @@ MULTIMODAL_EMBEDDINGS = Shape(
     places={"text_tokens": "input"},
 )
 """Voyage: the total is the text's tokens and one for every 560 pixels."""
-

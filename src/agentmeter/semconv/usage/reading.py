@@ -31,6 +31,7 @@ _PARTS = {
 """Wholes within a side, and their parts."""
 
 _NESTED = frozenset(part for parts in _PARTS.values() for part in parts)
+_REASONING = frozenset({"reasoning"})
 
 Found = dict[str, int]
 
@@ -42,14 +43,18 @@ def usage_of(shape: Shape, raw: Mapping[str, Any]) -> Usage:
     beside = _beside(shape, raw, found) if shape.total else shape.beside
     if not _NESTED.isdisjoint(found):
         _untangle(shape, raw, found)
-    inside = {"input": 0, "output": 0}
+    inside_input = inside_output = 0
     for meter, quantity in found.items():
         whole = _WHOLE.get(meter)
         if whole is not None and meter not in beside:
-            inside[whole] += quantity
-    for whole, parts in inside.items():
-        if parts:
-            _take_out(shape, raw, found, whole, parts, beside)
+            if whole == "input":
+                inside_input += quantity
+            else:
+                inside_output += quantity
+    if inside_input:
+        _take_out(shape, raw, found, "input", inside_input, beside)
+    if inside_output:
+        _take_out(shape, raw, found, "output", inside_output, beside)
     if shape.output != "output" and "output" in found:
         found[shape.output] = found.get(shape.output, 0) + found.pop("output")
     usage = Usage._trusted(found)
@@ -62,10 +67,10 @@ def _collect(shape: Shape, places: Places, raw: Mapping[str, Any], found: Found)
         if place is None or value is None:
             continue
         if type(place) is str:
-            if type(value) is not int or value < 0:
-                value = whole_number(name, value, shape.digits)
-            if value > found.get(place, 0):  # one count under two names is one count
-                found[place] = value
+            exact = type(value) is int and value >= 0
+            count = value if exact else whole_number(name, value, shape.digits)
+            if count and count > found.get(place, 0):  # one count may stand under two names
+                found[place] = count
         elif type(place) is dict:
             inner = value if type(value) is dict else plain_mapping(value)
             if inner:
@@ -90,16 +95,16 @@ def _collect_listed(listed: Listed, name: str, entries: Any, found: Found) -> No
 
 def whole_number(name: str, value: object, digits: bool = False) -> int:
     """A quantity as an int: an int, a float or decimal without a fraction, or its digits."""
-    number: object = value
-    if isinstance(value, (float, Decimal)) and value == value and value % 1 == 0:
-        number = int(value)
-    elif digits and isinstance(value, str) and value.strip().isdecimal():
-        number = int(value)
-    if isinstance(number, bool) or not isinstance(number, int):
+    whole = isinstance(value, int) and not isinstance(value, bool)
+    whole = whole or (isinstance(value, float) and value.is_integer())
+    whole = whole or (isinstance(value, Decimal) and value.is_finite() and value % 1 == 0)
+    whole = whole or (digits and isinstance(value, str) and value.strip().isdecimal())
+    if not whole:
         raise UsageError(f"{name}: a quantity is an int, got {value!r}")
+    number = int(value)  # type: ignore[call-overload]
     if number < 0:
         raise UsageError(f"{name}: a quantity cannot be negative, got {value}")
-    return number
+    return int(number)
 
 
 def _to_the_nearest(name: str, value: object) -> int:
@@ -115,13 +120,16 @@ def _beside(shape: Shape, raw: Mapping[str, Any], found: Found) -> frozenset[str
     thoughts = found.get("reasoning", 0)
     if not thoughts and shape.remainder is None:
         return shape.beside
-    total = next((raw[name] for name in shape.total if raw.get(name) is not None), None)
-    others = sum(found.get(meter, 0) for meter in shape.beside if meter != "reasoning")
-    told = found.get("input", 0) + found.get("output", 0) + others
-    if total == told:
-        return shape.beside - {"reasoning"}
+    total = None
+    for name in shape.total:
+        total = raw.get(name) if total is None else total
+    told = found.get("input", 0) + found.get("output", 0)
+    for meter in shape.beside:
+        told += 0 if meter == "reasoning" else found.get(meter, 0)
+    if total == told and thoughts <= found.get("output", 0):
+        return shape.beside - _REASONING if shape.beside else shape.beside
     if total == told + thoughts:
-        return shape.beside | {"reasoning"}
+        return shape.beside | _REASONING
     if shape.remainder is not None and isinstance(total, int) and total > told + thoughts:
         found[shape.remainder] = found.get(shape.remainder, 0) + total - told
         return shape.beside | {shape.remainder}
@@ -148,25 +156,26 @@ def _take_out(
     inside: int,
     beside: frozenset[str],
 ) -> None:
-    parts = [m for m in found if _WHOLE.get(m) == whole and m not in beside]
-    if whole not in found and whole not in _fields(shape.places, raw):
+    gross = found.get(whole, 0)
+    if not gross and whole not in _fields(shape.places, raw):
         return
-    rest = found.get(whole, 0) - inside
+    rest = gross - inside
     if rest < 0 and whole == "input":
-        rest += _overlap(found, -rest)
+        rest += _overlap(found, _fields(shape.places, raw), -rest)
     if rest < 0:
+        parts = [m for m in found if _WHOLE.get(m) == whole and m not in beside]
         raise _impossible(shape, raw, found, parts, whole)
     found[whole] = rest
 
 
-def _overlap(found: Found, excess: int) -> int:
+def _overlap(found: Found, fields: Mapping[str, str], excess: int) -> int:
     """Cached tokens that must be of another modality than text, or the parts would not fit.
 
     Where a provider counts cached tokens and, say, audio without telling how many are both, they
     are held to be different tokens as far as there is room in the whole. Returns what of
     ``excess`` that explains.
     """
-    if not _NESTED.isdisjoint(found.keys() & set(_PARTS["cache_read"])):
+    if any(part in fields for part in _PARTS["cache_read"]):
         return 0
     explained = 0
     for modality in _MODALITIES:

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TypeAlias, Union
+from typing import TypeAlias
 
 Names: TypeAlias = tuple[str, ...]
 
@@ -28,7 +28,7 @@ class Seconds:
     meter: str
 
 
-Place: TypeAlias = Union[str, dict[str, "Place"], Listed, Seconds]
+Place: TypeAlias = "str | dict[str, Place] | Listed | Seconds"
 Places: TypeAlias = dict[str, Place]
 
 

@@ -9,7 +9,7 @@ from agentmeter.exceptions import UsageError
 from agentmeter.model.meters import METERS
 from agentmeter.model.money import CONTEXT, Money
 from agentmeter.model.usage import Usage
-from agentmeter.semconv.usage.finding import find, shape_of
+from agentmeter.semconv.usage.finding import PLACES, find, shape_of
 from agentmeter.semconv.usage.mapping import plain_mapping, text_of
 from agentmeter.semconv.usage.reading import usage_of
 from agentmeter.semconv.usage.shape import Names
@@ -81,10 +81,10 @@ def stated(
     Raises ``UsageError`` for an unknown shape, a negative or fractional quantity, and a part
     that is larger than its whole; the message carries the arithmetic.
     """
-    found = find(raw, provider, api)
-    if found is None:
+    found = find(raw, provider, api) if "prompt_tokens" not in raw else None
+    shape, inner = found or (shape_of(raw, provider, api), raw)
+    if shape is None:
         return Stated(_by_meter(raw))
-    shape, inner = found
     usage = usage_of(shape, inner)
     if _TELLING.isdisjoint(inner):
         return Stated(usage)
@@ -96,13 +96,13 @@ def normalise(
     raw: Mapping[str, Any], *, provider: str | None = None, api: str | None = None
 ) -> Usage:
     """The usage that ``stated`` finds, without what stands around it."""
-    shape = shape_of(raw, provider, api)
-    if shape is not None:
+    if "prompt_tokens" in raw and (shape := shape_of(raw, provider, api)) is not None:
         return usage_of(shape, raw)
     return stated(raw, provider=provider, api=api).usage
 
 
 def _by_meter(raw: Mapping[str, Any]) -> Usage:
+    raw = next((inner for name in PLACES if (inner := plain_mapping(raw.get(name)))), raw)
     if raw and all(name in METERS or "." in str(name) for name in raw):
         return Usage(raw)
     raise UsageError(

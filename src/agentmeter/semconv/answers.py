@@ -1,0 +1,88 @@
+"""Providers' answers: which model gave one, under which conditions, and what it used.
+
+The shapes are those of the clients' response objects and of the mappings on the wire.
+"""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from agentmeter.semconv.usage import Stated, plain_mapping, stated
+from agentmeter.semconv.usage.finding import PLACES, find
+from agentmeter.semconv.usage.mapping import text_of
+from agentmeter.semconv.usage.shape import Names
+
+_MODEL = ("model", "model_version", "modelVersion")
+_ID = ("id", "response_id", "responseId", "generation_id")
+_TIER = ("service_tier", "serviceTier")
+_REASON = ("stop_reason", "stopReason", "finish_reason", "finishReason", "done_reason")
+_LISTS = ("choices", "candidates", "results")
+_REASONS = ("finish_reason", "finishReason", "completionReason")
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What a provider's answer says of itself; ``stated`` is ``None`` where it is without usage."""
+
+    stated: Stated | None
+    model: str | None = None
+    id: str | None = None
+    service_tier: str | None = None
+    speed: str | None = None
+    finish_reasons: tuple[str, ...] = ()
+
+
+def answer_of(body: Mapping[str, Any], provider: str | None = None) -> Answer:
+    """What an answer says, or a bare usage object. Raises ``UsageError`` as ``stated`` does."""
+    said = None if _is_without_usage(body) else stated(body, provider=provider)
+    latency = plain_mapping(body.get("performanceConfig")) or {}
+    return Answer(
+        said,
+        _first(body, _MODEL),
+        _first(body, _ID) or _request_id(body),
+        (said.service_tier if said else None) or _tier(body),
+        (said.speed if said else None) or text_of(latency.get("latency")),
+        tuple(_reasons(body)),
+    )
+
+
+def _is_without_usage(body: Mapping[str, Any]) -> bool:
+    """Whether a place for usage is there and empty, as it is before a background job has run."""
+    places = [name for name in PLACES if name in body]
+    return bool(places) and not any(body[name] for name in places) and find(body) is None
+
+
+def _first(body: Mapping[str, Any], names: Names) -> str | None:
+    for name in names:
+        text = text_of(body.get(name))
+        if text is not None:
+            return text
+    return None
+
+
+def _request_id(body: Mapping[str, Any]) -> str | None:
+    """AWS's, of which there is one for every answer."""
+    around = plain_mapping(body.get("ResponseMetadata")) or {}
+    return _first(around, ("RequestId",))
+
+
+def _tier(body: Mapping[str, Any]) -> str | None:
+    """A text; Converse has a structure with a type."""
+    for name in _TIER:
+        value = body.get(name)
+        text = text_of(value) or text_of((plain_mapping(value) or {}).get("type"))
+        if text is not None:
+            return text
+    return None
+
+
+def _reasons(body: Mapping[str, Any]) -> Iterator[str]:
+    for name in _LISTS:
+        entries = body.get(name)
+        for entry in entries if isinstance(entries, (list, tuple)) else ():
+            reason = _first(plain_mapping(entry) or {}, _REASONS)
+            if reason is not None:
+                yield reason
+    own = _first(body, _REASON)
+    if own is not None:
+        yield own
