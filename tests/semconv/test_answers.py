@@ -211,6 +211,7 @@ def test_an_answer_says_what_was_used_and_how(body: dict[str, Any], facts: dict[
         {"id": "r-1", "usage": None},
         {"id": "r-1", "usage": None, "metadata": {"total_tokens": "seven"}},
         {"responseId": "r-1", "usageMetadata": None},
+        {"responseId": "r-1", "usageMetadata": {"trafficType": "ON_DEMAND"}},
     ],
 )
 def test_an_answer_with_an_empty_place_for_usage_is_unknown(body: dict[str, Any]) -> None:
@@ -228,7 +229,8 @@ def test_something_else_is_refused() -> None:
 
 def test_the_conditions_of_an_answer_are_on_the_call(meter: Kept) -> None:
     """What the answer says wins; what it does not say stays as it was told."""
-    with am.request(), am.call(provider="anthropic", model="claude-opus-4-8", region="eu") as call:
+    with am.request(), am.call(provider="anthropic", model="claude-opus-4-8") as call:
+        call.update(region="eu")
         call.record({"usage": {"input_tokens": 3, "cache_read_input_tokens": 0, "speed": "fast"}})
     assert (call.facts.region, call.facts.speed) == ("eu", "fast")
 

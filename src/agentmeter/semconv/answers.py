@@ -47,9 +47,14 @@ def answer_of(body: Mapping[str, Any], provider: str | None = None) -> Answer:
 
 
 def _is_without_usage(body: Mapping[str, Any]) -> bool:
-    """Whether a place for usage is there and empty, as it is before a background job has run."""
-    places = [name for name in PLACES if name in body]
-    return bool(places) and not any(body[name] for name in places) and find(body) is None
+    """Whether a place for usage is there and holds no number.
+
+    So it is before a background job has run, and in the first pieces of Gemini's streams.
+    """
+    places = [plain_mapping(body[name]) or {} for name in PLACES if name in body]
+    counts = (value for place in places for value in place.values())
+    empty = all(value is None or isinstance(text_of(value), str) for value in counts)
+    return bool(places) and empty and find(body) is None
 
 
 def _first(body: Mapping[str, Any], names: Names) -> str | None:

@@ -64,7 +64,7 @@ def shape_of(raw: Mapping[str, Any], provider: str | None, api: str | None) -> S
         host = None if provider is None else _HOSTS.get(canonical(provider) or "")
         if host is not None or _VARYING.isdisjoint(raw):
             return host or openai.CHAT
-        return next(shape for shape in _VARIANTS if _marked(shape, raw))
+        return next((shape for shape in _VARIANTS if _marked(shape, raw)), openai.CHAT)
     fitting = [shape for shape in SHAPES if _marked(shape, raw)]
     named = [shape for shape in fitting if shape.api == api]
     shape = next(iter(named or fitting), None)
@@ -72,7 +72,7 @@ def shape_of(raw: Mapping[str, Any], provider: str | None, api: str | None) -> S
 
 
 def _marked(shape: Shape, raw: Mapping[str, Any]) -> bool:
-    return any(mark in raw for mark in shape.marks)
+    return any(raw.get(mark) is not None for mark in shape.marks)
 
 
 def _draws(raw: Mapping[str, Any]) -> bool:
