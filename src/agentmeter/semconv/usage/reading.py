@@ -58,7 +58,9 @@ def usage_of(shape: Shape, raw: Mapping[str, Any]) -> Usage:
     if shape.output != "output" and "output" in found:
         found[shape.output] = found.get(shape.output, 0) + found.pop("output")
     usage = Usage._trusted(found)
-    return usage if shape.further is None else usage + _further(shape, raw)
+    if shape.further is None or shape.further.keys().isdisjoint(raw):
+        return usage
+    return usage + _further(shape, raw)
 
 
 def _collect(shape: Shape, places: Places, raw: Mapping[str, Any], found: Found) -> None:
