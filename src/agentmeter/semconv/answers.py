@@ -34,16 +34,24 @@ class Answer:
 
 def answer_of(body: Mapping[str, Any], provider: str | None = None) -> Answer:
     """What an answer says, or a bare usage object. Raises ``UsageError`` as ``stated`` does."""
-    said = None if _is_without_usage(body) else stated(body, provider=provider)
-    latency = plain_mapping(body.get("performanceConfig")) or {}
+    said = _stated(body, provider)
+    latency = body.get("performanceConfig")
     return Answer(
         said,
         _first(body, _MODEL),
         _first(body, _ID) or _request_id(body),
         (said.service_tier if said else None) or _tier(body),
-        (said.speed if said else None) or text_of(latency.get("latency")),
+        (said.speed if said else None)
+        or (text_of((plain_mapping(latency) or {}).get("latency")) if latency else None),
         tuple(_reasons(body)),
     )
+
+
+def _stated(body: Mapping[str, Any], provider: str | None) -> Stated | None:
+    usage = plain_mapping(body.get("usage"))
+    if usage and "prompt_tokens" in usage:  # by far the most of all answers
+        return stated(usage, provider=provider)
+    return None if _is_without_usage(body) else stated(body, provider=provider)
 
 
 def _is_without_usage(body: Mapping[str, Any]) -> bool:
@@ -84,7 +92,9 @@ def _tier(body: Mapping[str, Any]) -> str | None:
 def _reasons(body: Mapping[str, Any]) -> Iterator[str]:
     for name in _LISTS:
         entries = body.get(name)
-        for entry in entries if isinstance(entries, (list, tuple)) else ():
+        if not isinstance(entries, (list, tuple)):
+            continue
+        for entry in entries:
             reason = _first(plain_mapping(entry) or {}, _REASONS)
             if reason is not None:
                 yield reason

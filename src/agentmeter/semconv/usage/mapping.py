@@ -12,7 +12,7 @@ def plain_mapping(value: object) -> Mapping[str, Any] | None:
     present ones, of a dataclass all. One level only: a response is mostly content, and dumping
     all of it costs more than metering.
     """
-    if isinstance(value, Mapping):
+    if type(value) is dict or isinstance(value, Mapping):
         return value
     stated = getattr(value, "model_fields_set", None)
     if isinstance(stated, set):
@@ -28,5 +28,6 @@ def plain_mapping(value: object) -> Mapping[str, Any] | None:
 
 def text_of(value: object) -> str | None:
     """A text, also that of an enumeration's member; ``None`` for anything else or nothing."""
-    value = getattr(value, "value", value)
+    if type(value) is not str:
+        value = getattr(value, "value", value)
     return value if isinstance(value, str) and value else None
