@@ -23,8 +23,6 @@ from agentmeter.runtime.context import current_scope
 from agentmeter.runtime.faults import FAULTS, guarded
 from agentmeter.runtime.scope import Scope
 from agentmeter.runtime.state import STATE
-from agentmeter.semconv.answers import answer_of
-from agentmeter.semconv.usage import plain_mapping
 from agentmeter.semconv.writing import span_name
 
 if TYPE_CHECKING:
@@ -168,6 +166,9 @@ def facts_of(used: object, provider: str | None = None) -> Call:
     """
     if isinstance(used, Usage):
         return Call(usage=used)
+    from agentmeter.semconv.answers import answer_of
+    from agentmeter.semconv.usage import plain_mapping
+
     body = plain_mapping(used)
     if body is None:
         raise UsageError(
