@@ -1,6 +1,8 @@
 """Scopes on the four function shapes: who pays, how they end, and that nothing leaks."""
 
 import asyncio
+import contextlib
+import functools
 import gc
 import inspect
 import threading
@@ -331,3 +333,54 @@ def test_a_call_still_open_when_its_request_closes_is_never_passed_over(meter: K
         (one,) = report.requests
         assert (dict(one.usage), one.evidence) == ({"input": 7}, {"reported": 1})
         assert one.tree.children[0].record.late
+
+
+def test_what_a_decorator_below_has_made_is_what_counts(meter: Kept) -> None:
+    """A generator that became a context manager, and a coroutine that became a function, stay so."""
+
+    @am.step("opened")
+    @contextlib.contextmanager
+    def opened() -> Iterator[int]:
+        yield 5
+
+    async def answer() -> int:
+        use(2)
+        return 3
+
+    @am.request(user="a")
+    @functools.wraps(answer)
+    def blocking() -> int:
+        return asyncio.run(answer())
+
+    with opened() as five:
+        assert five == 5
+    assert blocking() == 3
+    assert by_user(meter) == {"a": 2}
+
+
+async def test_a_function_that_answers_with_a_coroutine_works_until_it_is_done(
+    meter: Kept,
+) -> None:
+    """A scope around a plain function stays open for the coroutine that it hands back."""
+
+    async def answer(fail: bool) -> int:
+        use(2)
+        if fail:
+            raise ValueError
+        return 3
+
+    hand_over = am.request(user="a")(lambda fail: answer(fail))
+    assert await hand_over(False) == 3
+    with pytest.raises(ValueError):
+        await hand_over(True)
+    assert statuses(meter) == ["ok", "error"]
+    assert meter.report().usage.total_tokens == 4
+    assert am.current() is None
+
+
+def test_arguments_that_do_not_fit_are_refused_at_the_call() -> None:
+    """A decorated generator refuses them when it is made, as the bare one does."""
+    with pytest.raises(TypeError):
+        generator()  # type: ignore[call-arg]
+    with pytest.raises(TypeError):
+        async_generator()  # type: ignore[call-arg]

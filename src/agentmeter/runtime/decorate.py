@@ -6,7 +6,7 @@ leaks to the consumer, and interleaved generators keep their own requests.
 """
 
 import inspect
-from collections.abc import AsyncGenerator, Callable, Generator, Mapping
+from collections.abc import AsyncGenerator, Callable, Coroutine, Generator, Mapping
 from typing import Any, TypeVar
 
 import wrapt
@@ -44,10 +44,13 @@ def _bound(wrapped: Any, instance: Any, args: Any, kwargs: Any) -> Mapping[str, 
 
 
 def _runner(function: Any) -> Callable[[Scope, Any, Any, Any], Any]:
-    target = inspect.unwrap(function)
+    """What runs ``function``, by what itself is: a decorator below ours, such as
+    ``contextmanager``, may have made another kind of it than what it wraps.
+    """
+    target = function
     if isinstance(target, (staticmethod, classmethod)):
         target = target.__func__
-    if not inspect.isroutine(target):
+    if not inspect.isroutine(target) and not inspect.isclass(target):
         target = getattr(target, "func", None) or type(target).__call__
     if inspect.isasyncgenfunction(target):
         return _run_async_generator
@@ -59,8 +62,29 @@ def _runner(function: Any) -> Callable[[Scope, Any, Any, Any], Any]:
 
 
 def _run_function(scope: Scope, wrapped: Any, args: Any, kwargs: Any) -> Any:
-    with scope:
-        return wrapped(*args, **kwargs)
+    """A plain function; one that answers with a coroutine is at work until that is done."""
+    scope.open(current_scope())
+    try:
+        with attached(scope):
+            result = wrapped(*args, **kwargs)
+    except BaseException as error:
+        scope.close(error)
+        raise
+    if inspect.iscoroutine(result):
+        return _finished(scope, result)
+    scope.close()
+    return result
+
+
+async def _finished(scope: Scope, coroutine: Coroutine[Any, Any, Any]) -> Any:
+    try:
+        with attached(scope):
+            result = await coroutine
+    except BaseException as error:
+        scope.close(error)
+        raise
+    scope.close()
+    return result
 
 
 async def _run_coroutine(scope: Scope, wrapped: Any, args: Any, kwargs: Any) -> Any:
@@ -69,20 +93,19 @@ async def _run_coroutine(scope: Scope, wrapped: Any, args: Any, kwargs: Any) -> 
 
 
 def _run_generator(scope: Scope, wrapped: Any, args: Any, kwargs: Any) -> Any:
-    return _generator(scope, current_scope(), wrapped, args, kwargs)
+    """Making a generator runs none of its code, but refuses arguments that do not fit."""
+    return _generator(scope, current_scope(), wrapped(*args, **kwargs))
 
 
 def _run_async_generator(scope: Scope, wrapped: Any, args: Any, kwargs: Any) -> Any:
-    return _async_generator(scope, current_scope(), wrapped, args, kwargs)
+    return _async_generator(scope, current_scope(), wrapped(*args, **kwargs))
 
 
 def _generator(
-    scope: Scope, parent: Scope | None, wrapped: Any, args: Any, kwargs: Any
+    scope: Scope, parent: Scope | None, generator: Generator[Any, Any, Any]
 ) -> Generator[Any, Any, Any]:
     scope.open(parent)
     try:
-        with attached(scope):
-            generator = wrapped(*args, **kwargs)
         result = yield from _stepped(scope, generator)
     except GeneratorExit:
         scope.close(status=Status.CLOSED)
@@ -124,12 +147,10 @@ def _sender(generator: Any, sent: Any) -> Callable[[], Any]:
 
 
 async def _async_generator(
-    scope: Scope, parent: Scope | None, wrapped: Any, args: Any, kwargs: Any
+    scope: Scope, parent: Scope | None, generator: AsyncGenerator[Any, Any]
 ) -> AsyncGenerator[Any, Any]:
     scope.open(parent)
     try:
-        with attached(scope):
-            generator = wrapped(*args, **kwargs)
         step: Callable[[], Any] = generator.__anext__
         while True:
             try:
