@@ -27,6 +27,9 @@ from agentmeter.model.money import split
 FOLDED = "folded"
 """The attribute that says how many scopes a folded record stands for."""
 
+FOLDER = OURS + ".folded"
+"""The observer of folded records; a scope of the application's may have any attribute."""
+
 
 def view(entries: Iterable[Entry]) -> list[RequestView]:
     """The requests in ``entries``, by start. Repeated entries count once."""
@@ -62,8 +65,7 @@ def _missing(tree: Tree) -> Iterable[str]:
     for record in tree.records.values():
         if record.parent_id and not record.foreign:
             places.setdefault(record.parent_id, set()).add(record.position)
-            folded = int(record.attributes.get(FOLDED, 0))
-            stood_for[record.parent_id] = stood_for.get(record.parent_id, 0) + folded
+            stood_for[record.parent_id] = stood_for.get(record.parent_id, 0) + _folded(record)
     for record in tree.records.values():
         if record.foreign or record.status is Status.NEVER_CLOSED or stood_for.get(record.scope_id):
             continue  # what is still open in an open scope is not lost
@@ -72,6 +74,11 @@ def _missing(tree: Tree) -> Iterable[str]:
         if opened:
             gaps = sorted(set(range(1, opened + 1)) - known)
             yield from (f"{record.kind} {record.name} {record.scope_id}/{n}" for n in gaps)
+
+
+def _folded(record: Record) -> int:
+    """How many scopes a folded record stands for; none for any other record."""
+    return int(record.attributes.get(FOLDED, 0)) if record.observer == FOLDER else 0
 
 
 @dataclass(slots=True)
@@ -167,4 +174,4 @@ def _residual(record: Record, excess: Usage) -> Record:
     )
 
 
-__all__ = ["FOLDED", "Node", "RequestView", "nodes", "view"]
+__all__ = ["FOLDED", "FOLDER", "Node", "RequestView", "nodes", "view"]

@@ -4,9 +4,8 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 
 from agentmeter.attribution.node import Node
-from agentmeter.attribution.view import FOLDED, view
+from agentmeter.attribution.view import FOLDED, FOLDER, view
 from agentmeter.model import (
-    OURS,
     Amendment,
     Call,
     Entry,
@@ -32,7 +31,8 @@ def folded(
     """``entries`` with every settled subtree in the place of its calls' sums.
 
     Settled is what has closed in order, is known in full, priced in full and not waste; scopes
-    that something open hangs below are kept, as is whatever an amendment speaks of.
+    that something open hangs below are kept, as is whatever an amendment speaks of. What is said of
+    a call's input after the call was folded is let go.
     """
     root = next((one.root for one in view(entries) if one.request_id == request_id), None)
     if root is None:
@@ -49,7 +49,12 @@ def folded(
         for tops in _by_parent(whole).values():
             gone.update(inner.record.scope_id for top in tops for inner in _all(top))
             sums.extend(_summed(tops, tariffs, request_id))
-    return [*(e for e in entries if isinstance(e, Opened) or e.scope_id not in gone), *sums]
+    held = open_scopes | {e.scope_id for e in entries if isinstance(e, Record)} - gone
+    return [*(e for e in entries if _stays(e, held)), *sums]
+
+
+def _stays(entry: Entry, held: set[str]) -> bool:
+    return isinstance(entry, Opened) or _holds(entry) or entry.scope_id in held
 
 
 def _holds(entry: Entry) -> bool:
@@ -95,8 +100,10 @@ def _settled(
 
 def _is_final(node: Node, tariffs: Mapping[str, Tariff], request_id: str) -> bool:
     record, call = node.record, node.record.call
-    if node.waste or record.status not in _FINISHED or record.foreign or record.shares:
+    if node.waste or record.status not in _FINISHED or record.shares:
         return False
+    if record.foreign or len(node.seen_by) > 1:
+        return False  # the other records of the call would count again
     if call is None or not node.is_call:
         return record.kind is not Kind.BRANCH and call is None
     whole = all(known.extent is Extent.WHOLE for known in call.evidence.values())
@@ -116,12 +123,17 @@ def _summed(
             call = node.record.call
             if call is not None:
                 evidence = tuple(call.evidence.items())
-                alike = (key_of(call), call.operation, call.charge is not None, evidence)
+                currency = call.charge.currency if call.charge is not None else None
+                alike = (key_of(call), call.operation, currency, evidence)
                 groups.setdefault(alike, []).append(node)
-    count = sum(int(top.record.attributes.get(FOLDED, 1)) for top in tops)
+    count = sum(_stands_for(top.record) for top in tops)
     for index, members in enumerate(groups.values() or [[]]):
         stands_for = count if index == 0 else 0
         yield _sum_of(tops[0].record, members, stands_for, tariffs, request_id)
+
+
+def _stands_for(record: Record) -> int:
+    return int(record.attributes.get(FOLDED, 0)) if record.observer == FOLDER else 1
 
 
 def _sum_of(
@@ -161,6 +173,6 @@ def _sum_of(
         children=0,
         name=f"{calls:,} calls" if calls > 1 else first.name,
         call=call if members else None,
-        observer=OURS + ".folded",
+        observer=FOLDER,
         attributes={FOLDED: str(stands_for)} if stands_for else {},
     )

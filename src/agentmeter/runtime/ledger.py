@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from agentmeter.report.report import Report
 
 _PATIENCE = 4
+_SETTLING = 10
+"""Of that part of the entries, the latest, amendments and other observers' spans may yet come."""
 
 
 class Ledger:
@@ -130,14 +132,20 @@ class Ledger:
         from agentmeter.runtime.fold import folded
 
         with self._folding:
+            unsettled = set(self._open)
             with self._lock:
                 known = list(self._entries)
-            kept = folded(known, self.request_id, set(self._open), self._tariffs)
-            with self._lock:
-                self._entries[: len(known)] = kept
-                self._folded = self._folded or len(kept) < len(known)
-                self._fold_at = max(STATE.max_entries, 2 * len(kept))
-                self._folds = False
+            latest = known[-max(1, STATE.max_entries // _SETTLING) :]
+            unsettled.update(self._open, (entry.scope_id for entry in latest))
+            kept = known
+            try:
+                kept = folded(known, self.request_id, unsettled, self._tariffs)
+            finally:
+                with self._lock:
+                    self._entries[: len(known)] = kept
+                    self._folded = self._folded or len(kept) < len(known)
+                    self._fold_at = max(STATE.max_entries, 2 * len(kept))
+                    self._folds = False
 
 
 def _nodes(one: "RequestView | None") -> Iterable["Node"]:
