@@ -261,6 +261,29 @@ def test_an_owner_callable_that_fails_is_counted_and_the_call_goes_on() -> None:
         assert FAULTS.counts() == {"owner field 'user': TypeError": 1}
 
 
+def test_an_owner_that_cannot_be_text_costs_its_field_alone() -> None:
+    """The request keeps its id, its calls and the rest of its owner."""
+    from agentmeter.runtime.faults import FAULTS
+
+    class Nameless:
+        def __str__(self) -> str:
+            raise ValueError
+
+    with metered() as meter:
+        with am.request(user=Nameless(), tenant="acme", tags=["x"], id=17):  # type: ignore[call-overload]
+            use(3)
+        (one,) = meter.report().requests
+        assert (one.request_id, one.view.owner, one.usage) == (
+            "17",
+            am.Owner(tenant="acme"),
+            am.Usage(input=3),
+        )
+        assert FAULTS.counts() == {
+            "owner field 'tags': AttributeError": 1,
+            "owner field 'user': ValueError": 1,
+        }
+
+
 def test_a_call_that_contains_calls_adds_only_what_exceeds_them(meter: Kept) -> None:
     """A call that reports 100 around calls of 60 adds 40."""
     with am.request(user="a"), am.call(model="gpt-5", provider="openai") as outer:

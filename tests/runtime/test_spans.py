@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 import pytest
 from opentelemetry import trace
-from opentelemetry.sdk.trace import TracerProvider
+from opentelemetry.sdk.trace import SpanProcessor, TracerProvider
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 from opentelemetry.sdk.trace.sampling import ALWAYS_OFF
@@ -13,6 +13,7 @@ from opentelemetry.trace import format_span_id, format_trace_id
 import agentmeter as am
 from agentmeter.model import Record
 from agentmeter.runtime import spans
+from agentmeter.runtime.faults import FAULTS
 from agentmeter.semconv.fields import SpanFields
 from agentmeter.semconv.reading import entry_of
 from agentmeter.testing import Kept, metered
@@ -102,3 +103,29 @@ def test_sampling_and_absence_do_not_touch_records(monkeypatch: pytest.MonkeyPat
     shape = [(kind, name, owner) for kind, name, owner, *_ in seen[0]]
     assert shape == [(kind, name, owner) for kind, name, owner, *_ in seen[1]]
     assert [one[3] for one in seen[0]] == [one[3] for one in seen[1]]
+
+
+@pytest.mark.parametrize("method", ["on_start", "on_end"])
+def test_a_span_processor_that_fails_costs_no_record(
+    method: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Records have ids and their usage, whatever the application has added to its provider."""
+
+    class Failing(SpanProcessor):
+        pass
+
+    def fail(*_: object, **__: object) -> None:
+        raise RuntimeError(method)
+
+    setattr(Failing, method, fail)
+    provider = TracerProvider()
+    provider.add_span_processor(Failing())
+    monkeypatch.setattr(trace, "get_tracer_provider", lambda: provider)
+    monkeypatch.setattr(spans, "_current", None)
+    with metered(spans=True) as kept:
+        work()
+        (one,) = kept.report().requests
+        assert one.usage.total_tokens == 1260
+        assert [record.kind for record in kept.records] == ["call", "call", "agent", "request"]
+        assert all(len(r.trace_id) == 32 and len(r.span_id) == 16 for r in kept.records)
+        assert FAULTS.counts() == {f"span.{method[3:]}: RuntimeError": 4}

@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from agentmeter.model import Owner
-from agentmeter.runtime.faults import FAULTS
+from agentmeter.runtime.faults import FAULTS, guarded
 
 FIELDS = ("user", "tenant", "feature", "plan")
 
@@ -37,12 +37,19 @@ def _apply(function: Callable[..., Any], arguments: Mapping[str, Any]) -> Any:
 
 
 def as_owner(given: Mapping[str, Any]) -> Owner:
-    """An ``Owner`` out of loose values; everything becomes text, callables are left out."""
-    fields = {
-        name: None if value is None else str(value)
-        for name, value in given.items()
-        if name in FIELDS and not callable(value)
-    }
-    tags = given.get("tags") or {}
-    tags = {} if callable(tags) else tags
-    return Owner(**fields, tags={str(name): str(value) for name, value in tags.items()})
+    """An ``Owner`` out of loose values; everything becomes text, callables are left out.
+
+    A value that cannot be text, or tags that are no mapping, leave their field blank, counted.
+    """
+    fields: dict[str, str] = {}
+    for name in FIELDS:
+        value = given.get(name)
+        if value is not None and not callable(value):
+            with guarded(f"owner field {name!r}"):
+                fields[name] = str(value)
+    tags = given.get("tags")
+    texts: dict[str, str] = {}
+    if tags and not callable(tags):
+        with guarded("owner field 'tags'"):
+            texts = {str(name): str(value) for name, value in tags.items()}
+    return Owner(**fields, tags=texts)

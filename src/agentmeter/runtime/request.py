@@ -35,7 +35,7 @@ class RequestScope(Scope):
         super().__init__(name, attributes)
         self._owner_given = dict(owner or {})
         self._new = new
-        self._asked_id = request_id
+        self._asked_id = request_id if request_id is None else str(request_id)
         self._above: Scope | None = None
 
     def fresh(self, name: str, arguments: Callable[[], Mapping[str, Any]]) -> "RequestScope":

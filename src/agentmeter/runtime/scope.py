@@ -48,7 +48,7 @@ class Scope:
     def __init__(
         self, name: str | None = None, attributes: Mapping[str, str] | None = None
     ) -> None:
-        self.given_name = name
+        self.given_name = name if name is None else str(name)
         self.attributes = dict(attributes or {})
         self.span: trace.Span | None = None
         self.parent: Scope | None = None
@@ -231,9 +231,10 @@ def emit(
     tariff: "Tariff | None",
     attributes: Attributes | None = None,
 ) -> None:
-    """Hand an entry to the ledger of its request and to the sink."""
+    """Hand an entry to the ledger of its request and to the sink; neither depends on the other."""
     if ledger is not None:
-        ledger.add(entry, tariff)
+        with guarded("ledger"):
+            ledger.add(entry, tariff)
     if STATE.sink is not None:
         STATE.sink.put(entry, tariff, attributes)
 

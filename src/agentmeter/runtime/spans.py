@@ -26,26 +26,31 @@ def start(scope: "Scope") -> None:
     """Start the scope's span, and take its ids where they are valid; mint them where not."""
     parent = scope.parent
     if STATE.spans:
-        provider = trace.get_tracer_provider()
-        kind = SpanKind.CLIENT if scope.kind is Kind.CALL else SpanKind.INTERNAL
-        above = trace.get_current_span().get_span_context()
-        scope.span = _tracer(provider).start_span(
-            scope.span_name,
-            kind=kind,
-            attributes=_identity(scope),
-            links=[Link(context) for context in scope.links()],
-            start_time=scope.started_ns,
-        )
-        context = scope.span.get_span_context()
-        if context.is_valid and context.span_id != above.span_id:
-            scope.trace_id = format_trace_id(context.trace_id)
-            scope.span_id = format_span_id(context.span_id)
-            scope.parent_span_id = format_span_id(above.span_id) if above.is_valid else None
-            return
-        scope.span = None
+        with guarded("span.start"):
+            _start(scope)
+    if scope.span is not None:
+        return
     scope.trace_id = parent.trace_id if parent is not None else STATE.new_id(16)
     scope.span_id = scope.scope_id
     scope.parent_span_id = parent.span_id if parent is not None else None
+
+
+def _start(scope: "Scope") -> None:
+    kind = SpanKind.CLIENT if scope.kind is Kind.CALL else SpanKind.INTERNAL
+    above = trace.get_current_span().get_span_context()
+    span = _tracer(trace.get_tracer_provider()).start_span(
+        scope.span_name,
+        kind=kind,
+        attributes=_identity(scope),
+        links=[Link(context) for context in scope.links()],
+        start_time=scope.started_ns,
+    )
+    context = span.get_span_context()
+    if context.is_valid and context.span_id != above.span_id:
+        scope.trace_id = format_trace_id(context.trace_id)
+        scope.span_id = format_span_id(context.span_id)
+        scope.parent_span_id = format_span_id(above.span_id) if above.is_valid else None
+        scope.span = span
 
 
 def _identity(scope: "Scope") -> Attributes:
@@ -69,7 +74,8 @@ def end(scope: "Scope", record: Record, tariff: "Tariff | None") -> Attributes |
             span.set_attributes({**_told_once(scope, attributes), **cost})
             if record.status in (Status.ERROR, Status.CUT):
                 span.set_status(StatusCode.ERROR, record.error_type)
-    span.end(record.ended_ns)
+    with guarded("span.end"):
+        span.end(record.ended_ns)  # which runs the processors of whoever has added some
     return attributes
 
 
