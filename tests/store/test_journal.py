@@ -161,6 +161,91 @@ def test_a_full_disk_is_counted_and_never_raised(tmp_path: Path) -> None:
     assert done.stdout == "fine\n", done.stderr
 
 
+def test_a_line_that_the_disk_cut_costs_nothing_that_comes_after(tmp_path: Path) -> None:
+    """What is written once there is room again begins on a line of its own, tariff included."""
+    done = run(
+        tmp_path,
+        """
+        import resource
+        signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+        work('a', 1)
+        assert am.flush()
+        (file,) = [name for name in os.listdir(sys.argv[1]) if name.endswith('jsonl')]
+        size = os.path.getsize(os.path.join(sys.argv[1], file))
+        soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+        resource.setrlimit(resource.RLIMIT_FSIZE, (size + 900, hard))
+        work('b', 1)
+        assert not am.flush(), 'not everything is written'
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+        work('c', 1)
+        assert am.flush()
+        """,
+    )
+    assert done.returncode == 0, done.stderr
+    contents = read(tmp_path / "j")
+    made = build(contents.entries, contents.tariffs)
+    by_user = {one.view.owner.user: one for one in made.requests}
+    assert len(contents.problems) == 1
+    assert by_user["c"].tree.record.status == "ok"
+    assert by_user["c"].amounts == by_user["a"].amounts != {}
+
+
+def test_a_journal_that_somebody_deleted_begins_another_file(tmp_path: Path) -> None:
+    """The new file has the tariff again, so that what it holds is priced."""
+    done = run(
+        tmp_path,
+        """
+        work('a', 1)
+        assert am.flush()
+        for name in os.listdir(sys.argv[1]):
+            os.unlink(os.path.join(sys.argv[1], name))
+        work('b', 3)
+        assert am.flush()
+        """,
+    )
+    assert done.returncode == 0, done.stderr
+    made = report(tmp_path)
+    assert tokens(made) == {"b": 3}
+    assert made.requests[0].missing == ()
+
+
+def test_configuring_again_lets_go_of_the_journal_before(tmp_path: Path) -> None:
+    """Neither threads nor files pile up, and nothing that was put is lost."""
+    done = run(
+        tmp_path,
+        """
+        import threading
+        for n in range(20):
+            am.configure(directory=sys.argv[1], spans=False)
+            work(f'u{n}', 1)
+        am.configure(journal=False)
+        names = [t.name for t in threading.enumerate()]
+        files = [os.readlink(f'/proc/self/fd/{fd}') for fd in os.listdir('/proc/self/fd')
+                 if os.path.exists(f'/proc/self/fd/{fd}')]
+        assert 'agentmeter-journal' not in names, names
+        assert not [name for name in files if name.endswith('jsonl')], files
+        """,
+    )
+    assert done.returncode == 0, done.stderr
+    assert tokens(report(tmp_path)) == {f"u{n}": 1 for n in range(20)}
+
+
+def test_text_that_is_no_text_is_written_as_far_as_it_is(tmp_path: Path) -> None:
+    """Half a surrogate pair in a name or an id costs no record."""
+    done = run(
+        tmp_path,
+        r"""
+        with am.request("ask\ud800", user="u\udfff", tags={"t\ud800": "\ud800"}):
+            with am.call("c", provider="openai", model="gpt-5") as call:
+                call.record({"id": "\ud800", "usage": {"prompt_tokens": 7, "completion_tokens": 0}})
+        """,
+    )
+    assert done.returncode == 0, done.stderr
+    made = report(tmp_path)
+    assert tokens(made) == {r"u\udfff": 7}
+    assert made.requests[0].view.owner.tags == {r"t\ud800": r"\ud800"}
+
+
 def test_a_folder_that_cannot_be_made_is_counted(tmp_path: Path) -> None:
     """A journal whose folder cannot exist costs no exception."""
     (tmp_path / "file").write_text("")

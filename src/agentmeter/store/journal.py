@@ -1,7 +1,8 @@
 """The journal: OTLP JSON lines, one randomly named file per process, written off-thread.
 
 Every line is one complete OTLP trace export with one span, so a torn line costs one entry and any
-OTLP tool reads the file. An entry is *acknowledged* once ``flush`` has returned true.
+OTLP tool reads the file. An entry is *acknowledged* once ``flush`` has returned true. A file holds
+every tariff that its own records name, so that it can be read without the others.
 """
 
 import atexit
@@ -12,7 +13,9 @@ import signal
 import sys
 import threading
 from collections.abc import Callable, Iterable
+from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
 import orjson
 
@@ -41,8 +44,23 @@ _TAIL = b"]}]}]}\n"
 
 
 def line_of(fields: SpanFields) -> bytes:
-    """One line of the journal."""
-    return _HEAD + orjson.dumps(span_json(fields)) + _TAIL
+    """One line of the journal. Text that is no Unicode is written with its bad parts escaped."""
+    return _HEAD + _json(span_json(fields)) + _TAIL
+
+
+def _json(value: Any) -> bytes:
+    try:
+        return orjson.dumps(value)
+    except TypeError:
+        return orjson.dumps(_escaped(value))
+
+
+def _escaped(value: Any) -> Any:
+    if isinstance(value, str):
+        return value.encode("utf-8", "backslashreplace").decode()
+    if isinstance(value, dict):
+        return {key: _escaped(inner) for key, inner in value.items()}
+    return [_escaped(inner) for inner in value] if isinstance(value, list) else value
 
 
 def tariff_fields(tariff: Tariff) -> SpanFields:
@@ -57,7 +75,7 @@ def tariff_fields(tariff: Tariff) -> SpanFields:
         {
             names.ENTRY: "tariff",
             names.TARIFF: tariff.digest,
-            names.TARIFF_BODY: orjson.dumps(tariff.to_json()).decode(),
+            names.TARIFF_BODY: _json(tariff.to_json()).decode(),
         },
     )
 
@@ -86,16 +104,15 @@ class Journal:
         self._thread: threading.Thread | None = None
         self._file = -1
         self._known: set[str] = set()
-        self._closed = False
+        self._torn = self._refused = False
+        self._writing = threading.Lock()
 
     def _after_fork(self) -> None:
         """The child drops the inherited queue and file and begins its own."""
         if self._file >= 0:
             os.close(self._file)
-        was_closed = self._closed
         self._lock = threading.Lock()
         self._begin()
-        self._closed = was_closed
         util = sys.modules.get("multiprocessing.util")
         if util is not None:
             util.register_after_fork(self, _flush_at_process_exit)
@@ -118,13 +135,21 @@ class Journal:
 
     def _start(self) -> None:
         with self._lock:
-            if self._thread is None and not self._closed:
+            if self._thread is None:
                 thread = threading.Thread(target=self._work, name="agentmeter-journal", daemon=True)
                 self._thread = thread
                 thread.start()
 
     def flush(self, timeout: float = 5.0) -> bool:
-        """Write all that was put so far; whether that was done within ``timeout`` seconds."""
+        """Write all that was put so far; whether that was done within ``timeout`` seconds.
+
+        False as well where the disk has refused an entry since the last flush.
+        """
+        done = self._flushed(timeout)
+        refused, self._refused = self._refused, False
+        return done and not refused
+
+    def _flushed(self, timeout: float) -> bool:
         if self._thread is None or not self._thread.is_alive():
             self._write_all()
             return True
@@ -134,13 +159,23 @@ class Journal:
         return done.wait(timeout)
 
     def close(self) -> None:
-        """Flush, and close the file. What is put later is still written, at exit."""
+        """Flush, and let go of thread and file. What is put later is still written, to another."""
         self.flush()
+        with self._lock:
+            thread, self._thread = self._thread, None
+        if thread is not None:
+            self._queue.put(threading.Event())
+            thread.join(1)
+        with self._writing:
+            if self._file >= 0:
+                self._let_go()
+        if self._queue.qsize():
+            self._start()
 
     # -- the writer's side -----------------------------------------------------------------
 
     def _work(self) -> None:
-        while True:
+        while self._thread is threading.current_thread():
             first = self._queue.get()
             if not isinstance(first, threading.Event):
                 self._wake.wait(_PAUSE)
@@ -167,22 +202,38 @@ class Journal:
             return None
 
     def _write(self, batch: list[_Item]) -> None:
-        try:
-            lines = self._encoded(batch)
-            if self._file < 0:
-                self._file = self._open()
-            _write_fully(self._file, b"".join(lines))
-        except Exception as error:
-            self._known.clear()
-            self._on_fault("journal write", error, len(batch))
+        with self._writing:
+            try:
+                self._have_file()
+                data = b"".join(self._encoded(batch))
+                _write_fully(self._file, b"\n" + data if self._torn else data)
+                self._torn = False
+            except Exception as error:
+                self._known.clear()
+                self._torn = self._refused = True  # a part of a line may stand at the file's end
+                self._on_fault("journal write", error, len(batch))
+
+    def _have_file(self) -> None:
+        """Open the file; a new one where somebody has deleted it, since nobody would read this."""
+        if self._file >= 0 and os.fstat(self._file).st_nlink == 0:
+            self._let_go()
+        if self._file < 0:
+            self._file = self._open()
+
+    def _let_go(self) -> None:
+        """Close the file; the next begins with the tariffs that its own records name."""
+        file, self._file = self._file, -1
+        self._torn = False
+        self._known.clear()
+        os.close(file)
 
     def _encoded(self, batch: list[_Item]) -> list[bytes]:
         lines = []
         for entry, tariff, attributes in batch:
-            if tariff is not None and tariff.digest not in self._known:
-                self._known.add(tariff.digest)
-                lines.append(line_of(tariff_fields(tariff)))
             try:
+                if tariff is not None and tariff.digest not in self._known:
+                    lines.append(line_of(tariff_fields(tariff)))
+                    self._known.add(tariff.digest)
                 lines.append(line_of(fields_of(entry, attributes)))
             except Exception as error:
                 self._on_fault("journal encode", error, 1)
@@ -196,7 +247,8 @@ class Journal:
         name = f"{os.getpid()}-{os.urandom(6).hex()}.jsonl"
         flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_APPEND | os.O_CLOEXEC
         file = os.open(self.folder / name, flags, 0o600)
-        fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        with suppress(OSError):  # not every file system has locks; the records matter more
+            fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
         return file
 
     # -- reading back ----------------------------------------------------------------------
