@@ -6,6 +6,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import pytest
 from tests.dialects.test_dialects import RECORDED
 
 from agentmeter.report.report import build
@@ -115,3 +116,86 @@ def test_ordinary_spans_are_no_requests(tmp_path: Path) -> None:
     file = tmp_path / "spans.json"
     file.write_text(document(plain))
     assert totals(file) == (0, 0, [])
+
+
+@pytest.mark.parametrize(
+    ("broken", "problem"),
+    [
+        (None, "None is no object"),
+        ("abc", "'abc' is no object"),
+        ({"scopeSpans": None, "spans": 5}, ""),
+        ({"scopeSpans": "abc"}, "'abc' is no object"),
+        ({"scopeSpans": [{"spans": [None]}]}, "None is no object"),
+        ({"scopeSpans": [{"scope": "x", "spans": [{}]}]}, "KeyError: 'traceId'"),
+        ({"scopeSpans": [{"spans": [{**span(9), "traceId": 1}]}]}, "traceId: expected text, got 1"),
+        ({"scopeSpans": [{"spans": [{**span(9), "parentSpanId": {"x": 1}}]}]}, "expected text"),
+        ({"scopeSpans": [{"spans": [{**span(9), "attributes": None}]}]}, "TypeError"),
+    ],
+)
+def test_what_is_no_span_is_told_of_and_the_others_are_kept(
+    broken: object, problem: str, tmp_path: Path
+) -> None:
+    """Whatever stands in a document in the place of a span costs that place alone."""
+    good = {"scopeSpans": [{"scope": {"name": "x"}, "spans": [span(1)]}]}
+    file = tmp_path / "spans.json"
+    file.write_text(json.dumps({"resourceSpans": [broken, good]}))
+    contents = read(file)
+    assert build(contents.entries, {}).usage.total_tokens == 110
+    assert all(f"{file}, line 1" in one and problem in one for one in contents.problems)
+    assert len(contents.problems) == bool(problem)
+
+
+@pytest.mark.parametrize("start", ["-5", str(10**24), 1e300])
+def test_a_span_from_no_time_is_kept_and_told_of(start: object, tmp_path: Path) -> None:
+    """Its tokens count, its instant is the nearest that there is, and the report says so."""
+    file = tmp_path / "spans.json"
+    lost = {**span(1), "startTimeUnixNano": start}
+    file.write_text(json.dumps({"resourceSpans": [{"scopeSpans": [{"spans": [lost]}]}]}))
+    contents = read(file)
+    document = build(contents.entries, {}, faults=contents.faults()).to_json()
+    assert document["total"]["usage"] == {"input_unsplit": 100, "output": 10}
+    assert len(document["faults"]) == 1
+    assert "is no instant in nanoseconds since 1970" in next(iter(document["faults"]))
+
+
+@pytest.mark.parametrize("value", ["abc", "NaN", "Infinity"])
+def test_a_record_with_money_that_is_none_is_named(value: str, tmp_path: Path) -> None:
+    """A broken amount is a problem of its line, not the end of the reading."""
+    said = {
+        "agentmeter.entry": "record",
+        "agentmeter.request.id": "r",
+        "agentmeter.scope.id": "s",
+        "agentmeter.scope.kind": "call",
+        "agentmeter.scope.name": "n",
+        "agentmeter.status": "ok",
+        "agentmeter.charge.amount": value,
+        "agentmeter.charge.currency": "USD",
+    }
+    broken = span(1, **said)
+    broken["attributes"].append({"key": "gen_ai.request.stream", "value": {"boolValue": False}})
+    file = tmp_path / "spans.jsonl"
+    documents = [{"resourceSpans": [{"scopeSpans": [{"spans": [one]}]}]} for one in (broken, span(2))]
+    file.write_text("".join(json.dumps(document) + "\n" for document in documents))
+    contents = read(file)
+    assert build(contents.entries, {}).usage.total_tokens == 110
+    assert len(contents.problems) == 1
+    assert f"{file}, line 1" in contents.problems[0]
+
+
+def test_a_file_of_a_newer_version_says_so_once(tmp_path: Path) -> None:
+    """What this version knows of it is read, and the reader is told what to do about the rest."""
+    schema = {"key": "agentmeter.schema", "value": {"intValue": "99"}}
+    line = {
+        "resourceSpans": [
+            {
+                "resource": {"attributes": [schema]},
+                "scopeSpans": [{"scope": {"name": "x"}, "spans": [span(1)]}],
+            }
+        ]
+    }
+    file = tmp_path / "spans.jsonl"
+    file.write_text(f"{json.dumps(line)}\n" * 3)
+    contents = read(file)
+    assert build(contents.entries, {}).usage.total_tokens == 110
+    (problem,) = contents.problems
+    assert problem.startswith(f"{file}: written by a newer agentmeter (schema 99, this one reads 1)")

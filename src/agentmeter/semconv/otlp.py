@@ -3,7 +3,11 @@
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from agentmeter.semconv import names
 from agentmeter.semconv.fields import SpanFields, Value
+
+
+_LATEST = 2**64 - 1
 
 
 def span_json(fields: SpanFields) -> dict[str, Any]:
@@ -34,33 +38,55 @@ def _any_value(value: Value) -> dict[str, Any]:
     return {"arrayValue": {"values": [{"stringValue": text} for text in value]}}
 
 
-def spans_in(document: object) -> Iterator[tuple[Mapping[str, Any], str]]:
+def spans_in(document: object) -> Iterator[tuple[Any, str]]:
     """Every span of one OTLP JSON document as written, and its instrumentation scope's name.
 
-    Raises ``ValueError`` if the document is not an OTLP trace export.
+    What stands in the place of a resource, scope or span and is no object comes as it is. Raises
+    ``ValueError`` if the document is not an OTLP trace export.
     """
     if not isinstance(document, Mapping) or not isinstance(document.get("resourceSpans"), list):
         raise ValueError("not OTLP JSON: no 'resourceSpans' list at the top")
     for resource in document["resourceSpans"]:
-        for scope in resource.get("scopeSpans", ()):
-            name = str((scope.get("scope") or {}).get("name", ""))
-            for span in scope.get("spans", ()):
+        for scope in _below(resource, "scopeSpans"):
+            made_by = scope.get("scope") if isinstance(scope, Mapping) else None
+            name = str(made_by.get("name", "")) if isinstance(made_by, Mapping) else ""
+            for span in _below(scope, "spans"):
                 yield span, name
+
+
+def _below(parent: Any, name: str) -> Any:
+    """The list under ``name``; what is no such list, or has none to give, in a list of its own."""
+    if not isinstance(parent, Mapping):
+        return [parent]
+    values = parent.get(name) or ()
+    return values if isinstance(values, (list, tuple)) else [values]
+
+
+def schema_of(document: Mapping[str, Any]) -> int:
+    """The schema version that the document's first resource states; 0 where it states none."""
+    for resource in document["resourceSpans"][:1]:
+        about = resource.get("resource") if isinstance(resource, Mapping) else None
+        for entry in _below(about or {}, "attributes"):
+            if isinstance(entry, Mapping) and entry.get("key") == names.SCHEMA:
+                version = _plain(entry["value"])
+                return version if isinstance(version, int) else 0
+    return 0
 
 
 def fields_from_json(span: Mapping[str, Any], scope: str = "agentmeter") -> SpanFields:
     """The fields of one OTLP JSON span of an instrumentation scope.
 
-    A span without an end is taken to end when it began. Raises ``KeyError``, ``TypeError`` or
+    A span without an end is taken to end when it began, and an instant that OTLP cannot hold is
+    taken to be the nearest that it can. Raises ``KeyError``, ``TypeError`` or
     ``ValueError``.
     """
     return SpanFields(
-        name=span["name"],
-        trace_id=span["traceId"],
-        span_id=span["spanId"],
-        parent_span_id=span.get("parentSpanId") or None,
-        started_ns=int(span["startTimeUnixNano"]),
-        ended_ns=int(span.get("endTimeUnixNano", span["startTimeUnixNano"])),
+        name=str(span.get("name") or ""),
+        trace_id=_text(span, "traceId"),
+        span_id=_text(span, "spanId"),
+        parent_span_id=_text(span, "parentSpanId") if span.get("parentSpanId") else None,
+        started_ns=_instant(span, "startTimeUnixNano"),
+        ended_ns=_instant(span, "endTimeUnixNano" if _ended(span) else "startTimeUnixNano"),
         attributes={
             entry["key"]: value
             for entry in span.get("attributes", ())
@@ -69,6 +95,29 @@ def fields_from_json(span: Mapping[str, Any], scope: str = "agentmeter") -> Span
         scope=scope,
         failed=(span.get("status") or {}).get("code") in (2, "STATUS_CODE_ERROR"),
     )
+
+
+def _text(span: Mapping[str, Any], name: str) -> str:
+    value = span[name]
+    if not isinstance(value, str):
+        raise TypeError(f"{name}: expected text, got {value!r:.60}")
+    return value
+
+
+def _ended(span: Mapping[str, Any]) -> bool:
+    return span.get("endTimeUnixNano") not in (None, "")
+
+
+def _instant(span: Mapping[str, Any], name: str) -> int:
+    """Nanoseconds since the epoch, as OTLP holds them: 64 bits without a sign."""
+    return min(max(0, int(span[name])), _LATEST)
+
+
+def odd_instants(span: Mapping[str, Any]) -> Iterator[str]:
+    """What is wrong with a span's instants, where they are numbers at all."""
+    for name in ("startTimeUnixNano", "endTimeUnixNano"):
+        if not 0 <= int(span.get(name) or 0) <= _LATEST:
+            yield f"{name}: {span[name]!r:.60} is no instant in nanoseconds since 1970"
 
 
 def _plain(value: Mapping[str, Any]) -> Value | None:

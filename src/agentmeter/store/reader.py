@@ -17,7 +17,7 @@ from agentmeter.pricing.tariff import Tariff
 from agentmeter.semconv import names
 from agentmeter.semconv.dialects import observed
 from agentmeter.semconv.fields import SpanFields
-from agentmeter.semconv.otlp import fields_from_json, spans_in
+from agentmeter.semconv.otlp import fields_from_json, odd_instants, schema_of, spans_in
 from agentmeter.semconv.reading import entry_of
 
 _SUFFIXES = (".jsonl", ".json", ".ndjson")
@@ -71,6 +71,7 @@ def _read_file(file: Path, contents: Contents) -> None:
     if b"\0" in data[:1024]:
         contents.problems.append(f"{file}: a binary file, not OTLP JSON")
         return
+    newer: set[int] = set()
     for line, text in _documents(data):
         try:
             document = orjson.loads(text)
@@ -78,8 +79,15 @@ def _read_file(file: Path, contents: Contents) -> None:
         except ValueError as error:
             contents.problems.append(f"{file}, line {line}: {_said(error)}")
             continue
+        if schema_of(document) > names.SCHEMA_VERSION:
+            newer.add(schema_of(document))
         for span, scope in spans:
             _read_span(span, scope, f"{file}, line {line}", contents)
+    contents.problems.extend(
+        f"{file}: written by a newer agentmeter (schema {version}, this one reads "
+        f"{names.SCHEMA_VERSION}): what it does not know is missing; upgrade agentmeter-otel"
+        for version in sorted(newer)
+    )
 
 
 def _documents(data: bytes) -> Iterator[tuple[int, bytes]]:
@@ -106,9 +114,13 @@ def _said(error: ValueError) -> str:
     return str(error)
 
 
-def _read_span(span: Mapping[str, Any], scope: str, place: str, contents: Contents) -> None:
+def _read_span(span: Any, scope: str, place: str, contents: Contents) -> None:
+    if not isinstance(span, Mapping):
+        contents.problems.append(f"{place}: not OTLP JSON: {span!r:.60} is no object")
+        return
     try:
         fields = fields_from_json(span, scope)
+        contents.problems.extend(f"{place}: {odd}" for odd in odd_instants(span))
         if fields.attributes.get(names.ENTRY) == "tariff":
             tariff = Tariff.from_json(orjson.loads(str(fields.attributes[names.TARIFF_BODY])))
             contents.tariffs[tariff.digest] = tariff
@@ -117,7 +129,7 @@ def _read_span(span: Mapping[str, Any], scope: str, place: str, contents: Conten
             _take_foreign(fields, place, contents)
             return
         entry = entry_of(fields)
-    except (KeyError, TypeError, ValueError, AttributeError) as error:
+    except (KeyError, TypeError, ValueError, AttributeError, ArithmeticError) as error:
         contents.problems.append(f"{place}: {type(error).__name__}: {error}")
         return
     if entry is None:
