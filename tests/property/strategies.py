@@ -94,7 +94,7 @@ RECORDS = st.builds(
     late=st.booleans(),
     attributes=st.dictionaries(TEXT, TEXT, max_size=3),
     observer=TEXT,
-    shares=st.dictionaries(TEXT, st.integers(0, 99), max_size=3),
+    shares=st.dictionaries(TEXT, st.integers(1, 99), max_size=3),
     position=st.integers(0, 99),
     children=st.integers(0, 99),
 )

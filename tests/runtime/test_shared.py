@@ -1,6 +1,7 @@
 """Shared work falls to each request by its weight, exactly."""
 
 from decimal import Decimal
+from pathlib import Path
 
 import pytest
 from hypothesis import given
@@ -12,6 +13,10 @@ from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanE
 
 import agentmeter as am
 from agentmeter.exceptions import ScopeError
+from agentmeter.runtime.context import current_scope
+from agentmeter.runtime.counting import COUNTER
+from agentmeter.runtime.state import STATE
+from agentmeter.store.journal import Journal
 from agentmeter.testing import Kept, metered
 
 
@@ -95,3 +100,65 @@ def test_weights_are_whole_numbers_above_zero(weights: dict[str, int]) -> None:
     """What cannot be split is refused at once, with what to do."""
     with pytest.raises(ScopeError, match=r"whole number above zero|at least one request"):
         am.shared(weights)
+
+
+def test_shared_work_that_is_shared_again_is_for_those_that_share_it(meter: Kept) -> None:
+    """Half of it falls to the first alone, and the other half to both by their weights."""
+    with (
+        am.request(user="a") as one,
+        am.request(user="b", new=True) as other,
+        am.shared({one: 1, other: 2}),
+    ):
+        here = am.current()
+        assert here is not None
+        with am.shared([here, one]):
+            embed(600)
+    by_user = {each.view.owner.user: dict(each.usage) for each in meter.report().requests}
+    assert by_user == {"a": {"input": 400}, "b": {"input": 200}}
+    assert dict(one.usage) == {"input": 400}
+
+
+def test_a_request_inside_shared_work_gives_nobody_its_owner(meter: Kept) -> None:
+    """Those that share keep their own names, and their blanks."""
+    with (
+        am.request(user="a") as one,
+        am.request(user="b", new=True) as other,
+        am.shared([one, other]),
+        am.request(user="c", tenant="elsewhere"),
+    ):
+        embed(10)
+    owners = {each.view.owner.user: each.view.owner.tenant for each in meter.report().requests}
+    assert owners == {"a": None, "b": None}
+
+
+def test_a_shared_call_that_is_still_open_is_unknown_to_each(meter: Kept) -> None:
+    """Neither request passes it over when it closes."""
+    with am.request(user="a") as one, am.request(user="b", new=True) as other:
+        with am.shared([one, other]):
+            embed(10)
+            am.call("slow", provider="openai", model="gpt-5").open(current_scope())
+    for report in (meter.report(), one.report(), other.report()):
+        assert {str(each.evidence) for each in report.requests} == {
+            "{'reported': 1, 'unknown': 1}"
+        }
+
+
+def test_a_folded_request_reads_its_shared_work_back(tmp_path: Path) -> None:
+    """The report of a request that folded has its part of what was shared, from the journal."""
+    with metered() as meter:
+        before, STATE.max_entries = STATE.max_entries, 20
+        STATE.sink = STATE.reader = journal = Journal(tmp_path, lambda *_: None)
+        try:
+            with am.request(user="a") as one, am.request(user="b", new=True) as other:
+                with am.shared([one, other]):
+                    embed(10)
+                for _ in range(200):
+                    embed(1)
+                COUNTER.settle()
+                (report,) = other.report().requests
+        finally:
+            STATE.max_entries = before
+            journal.close()
+            STATE.sink = meter
+    assert report.calls == 201
+    assert dict(report.usage) == {"input": 205}

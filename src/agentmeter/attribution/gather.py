@@ -142,9 +142,14 @@ def gathered(entries: Iterable[Entry]) -> dict[str, Gathered]:
 
 
 def _share_out(shared: Gathered, weights: Mapping[str, int], found: dict[str, Gathered]) -> None:
+    open_calls = [
+        replace(_never_closed(opened), shares=weights)
+        for opened in shared.opened.values()
+        if opened.kind is Kind.CALL and ("", opened.scope_id) not in shared.records
+    ]
     for request_id in weights:
         into = found.setdefault(request_id, Gathered())
-        for record in shared.records.values():
+        for record in (*shared.records.values(), *open_calls):
             into.add(replace(record, request_id=request_id))
         for amendment in shared.amendments.values():
             into.add(amendment)

@@ -1,12 +1,13 @@
 """Shared work: what is done once for several requests, and falls to each by its weight."""
 
 from collections.abc import Callable, Iterable, Mapping
+from math import gcd, lcm
 from typing import TYPE_CHECKING, Any
 
 from opentelemetry.trace import SpanContext
 
 from agentmeter.exceptions import ScopeError
-from agentmeter.model import NOBODY, Entry, Kind, Opened
+from agentmeter.model import NOBODY, Entry, Kind, Opened, Owner
 from agentmeter.runtime.ledger import Ledger
 from agentmeter.runtime.request import RequestHandle, RequestScope
 from agentmeter.runtime.scope import Scope
@@ -26,6 +27,14 @@ class SharedLedger(Ledger):
         super().__init__(STATE.new_id(16), NOBODY)
         self.shares = shares
         self._ledgers = tuple(ledgers)
+
+    def join(self, owner: Owner) -> None:
+        """Whom the work is for is said already: a request inside fills no blanks of theirs."""
+
+    @property
+    def ledgers(self) -> tuple[Ledger, ...]:
+        """The ledgers of those that share and run here."""
+        return self._ledgers
 
     def add(self, entry: Entry, tariff: "Tariff | None" = None) -> None:
         """Take an entry, here and in the ledgers of those that share it."""
@@ -59,9 +68,8 @@ class SharedScope(Scope):
 
     def _belong(self, parent: Scope | None) -> None:
         self.parent = None
-        shares = {_id_of(request): weight for request, weight in self._requests.items()}
-        here = (request for request in self._requests if not isinstance(request, str))
-        self.ledger = SharedLedger(shares, map(_ledger_of, here))
+        here = [_ledger_of(one) for one in self._requests if not isinstance(one, str)]
+        self.ledger = SharedLedger(_weights(self._requests), _each_once(here))
 
     def links(self) -> list[SpanContext]:
         """The spans of the requests that share, where they have any."""
@@ -99,5 +107,30 @@ def _ledger_of(request: RequestScope | RequestHandle) -> Ledger:
     return request.ledger
 
 
-def _id_of(request: Sharing) -> str:
-    return request if isinstance(request, str) else _ledger_of(request).request_id
+def _each_once(ledgers: Iterable[Ledger]) -> Iterable[Ledger]:
+    """The ledgers of single requests; shared work that shares again is for those it is for."""
+    found: dict[int, Ledger] = {}
+    for ledger in ledgers:
+        single = ledger.ledgers if isinstance(ledger, SharedLedger) else (ledger,)
+        found.update((id(one), one) for one in single)
+    return found.values()
+
+
+def _weights(requests: Mapping[Sharing, int]) -> dict[str, int]:
+    """The weights by id of single requests, in whole numbers."""
+    parts = [(_parts(request), weight) for request, weight in requests.items()]
+    scale = lcm(*(sum(part.values()) for part, _ in parts))
+    weights: dict[str, int] = {}
+    for part, weight in parts:
+        for request_id, share in part.items():
+            own = weight * share * scale // sum(part.values())
+            weights[request_id] = weights.get(request_id, 0) + own
+    divisor = gcd(*weights.values())
+    return {request_id: weight // divisor for request_id, weight in weights.items()}
+
+
+def _parts(request: Sharing) -> Mapping[str, int]:
+    if isinstance(request, str):
+        return {request: 1}
+    ledger = _ledger_of(request)
+    return ledger.shares or {ledger.request_id: 1}

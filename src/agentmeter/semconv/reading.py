@@ -135,6 +135,8 @@ def _shares(attributes: Mapping[str, Value]) -> dict[str, int]:
     for text in _texts(attributes, names.SHARES):
         weight, _, request_id = text.partition(":")
         shares[request_id] = int(weight)
+        if shares[request_id] <= 0:
+            raise ValueError(f"{names.SHARES}: {text!r:.60} has no weight above zero")
     return shares
 
 

@@ -12,7 +12,7 @@ from typing import Any
 import orjson
 
 from agentmeter.exceptions import SourceError
-from agentmeter.model import Entry
+from agentmeter.model import Entry, Record
 from agentmeter.pricing.tariff import Tariff
 from agentmeter.semconv import names
 from agentmeter.semconv.dialects import observed
@@ -147,15 +147,25 @@ def _take_foreign(fields: SpanFields, place: str, contents: Contents) -> None:
 
 
 def read_request(folder: Path, request_id: str) -> Iterable[Entry]:
-    """The entries of one request in a journal folder."""
-    wanted = request_id.encode()
+    """The entries of one request in a journal folder, the work that it shares included."""
+    found = _naming({request_id}, folder)
+    shared = {one.request_id for one in found if isinstance(one, Record) and one.shares}
+    if shared:
+        found = _naming({request_id, *shared}, folder)
+    own = {request_id, *shared}
+    return [entry for entry in found if entry.request_id in own]
+
+
+def _naming(ids: set[str], folder: Path) -> list[Entry]:
+    """The entries whose lines name one of ``ids``."""
+    wanted = tuple(orjson.dumps(one)[1:-1] for one in ids)
     contents = Contents()
     for file in _files(folder):
         for number, line in enumerate(file.read_bytes().splitlines(), 1):
-            if wanted in line:
+            if any(one in line for one in wanted):
                 try:
                     for span, scope in spans_in(orjson.loads(line)):
                         _read_span(span, scope, f"{file}, line {number}", contents)
                 except ValueError as error:
                     contents.problems.append(f"{file}, line {number}: {_said(error)}")
-    return [entry for entry in contents.entries if entry.request_id == request_id]
+    return contents.entries
