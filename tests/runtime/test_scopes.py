@@ -246,6 +246,45 @@ def test_a_request_resumed_after_it_ended(meter: Kept) -> None:
     assert [one.request_id for one in meter.report().requests] == [request.id]
 
 
+@pytest.mark.parametrize("name", ["a\nb", "ä", "order 17", "x" * 129])
+def test_an_id_that_cannot_stand_in_a_header_is_not_carried(name: str) -> None:
+    """A client that refuses such a header would break the application's own request."""
+    from agentmeter.runtime.faults import FAULTS
+
+    with metered() as meter:
+        with am.request(user="a", id=name):
+            use(1)
+            assert am.inject({"accept": "*/*"}) == {"accept": "*/*"}
+        assert [one.request_id for one in meter.report().requests] == [name]
+        assert FAULTS.counts() == {
+            "carrier not written: the request's id cannot stand in a header": 1
+        }
+
+
+def test_usage_that_is_said_after_a_call_is_over_is_laid_over_it(meter: Kept) -> None:
+    """The tokens are on the request, and priced, in process and from what was written."""
+    with am.request(user="a") as request:
+        with am.call(provider="openai", model="gpt-5") as late:
+            pass
+        use(4)
+    late.record(am.Usage(input=96, output=1))
+    assert dict(request.usage) == {"input": 100, "output": 1}
+    (one,) = meter.report().requests
+    assert (one.evidence, one.missing) == ({"reported": 2}, ())
+    assert str(request.cost) == "0.000135 USD"
+
+
+def test_faults_without_end_are_counted_in_one_place() -> None:
+    """A fault may name a value that it was handed; memory stays bounded and no count is lost."""
+    from agentmeter.runtime.faults import Faults
+
+    faults = Faults()
+    for number in range(2000):
+        faults.count(f"span of x: expected a count, got {number}")
+    assert sum(faults.counts().values()) == 2000
+    assert len(faults.counts()) == 501
+
+
 def test_an_owner_callable_that_fails_is_counted_and_the_call_goes_on() -> None:
     """A broken owner callable costs its field, never the call."""
     from agentmeter.runtime.faults import FAULTS

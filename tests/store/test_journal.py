@@ -246,6 +246,45 @@ def test_text_that_is_no_text_is_written_as_far_as_it_is(tmp_path: Path) -> None
     assert made.requests[0].view.owner.tags == {r"t\ud800": r"\ud800"}
 
 
+def test_a_fork_while_a_thread_holds_our_locks_does_not_hang_the_child(tmp_path: Path) -> None:
+    """The thread is not there in the child to let go of them, so the child has its own."""
+    done = run(
+        tmp_path,
+        """
+        import threading
+        from agentmeter.runtime import scope
+        from agentmeter.runtime.faults import FAULTS
+        from agentmeter.runtime.state import STATE
+        with am.request(user='a') as request:
+            locks = scope._COUNTING, FAULTS._lock, STATE.lock, request.ledger._lock
+            held, forked = threading.Event(), threading.Event()
+            def hold():
+                for lock in locks:
+                    lock.acquire()
+                held.set()
+                forked.wait()
+                for lock in reversed(locks):
+                    lock.release()
+            thread = threading.Thread(target=hold)
+            thread.start()
+            held.wait()
+            pid = os.fork()
+            if pid == 0:
+                signal.alarm(20)
+                with am.call(provider="openai", model="gpt-5") as call:
+                    call.record(am.Usage(input=5))
+                FAULTS.count('counted')
+                os._exit(0 if am.flush() else 1)
+            forked.set()
+            thread.join()
+            status = os.waitpid(pid, 0)[1]
+        sys.exit(status)
+        """,
+    )
+    assert done.returncode == 0, done.stderr
+    assert tokens(report(tmp_path)) == {"a": 5}
+
+
 def test_a_folder_that_cannot_be_made_is_counted(tmp_path: Path) -> None:
     """A journal whose folder cannot exist costs no exception."""
     (tmp_path / "file").write_text("")

@@ -50,9 +50,10 @@ def _root(request_id: str, records: Iterable[Record], found: Gathered) -> Record
     """The root's record, or one made from its *opened* marker, or from what is known at all."""
     own = [record for record in records if not record.foreign and not record.shares]
     tops = [one for one in own if one.parent_id is None and one.kind is not Kind.CALL]
+    begun = [opened for opened in found.opened.values() if opened.kind is Kind.REQUEST]
+    tops = [one for one in tops if one.kind is Kind.REQUEST] or ([] if begun else tops)
     if tops and request_id != UNATTRIBUTED:
         return min(tops, key=lambda record: (record.started_ns, record.scope_id))
-    begun = [opened for opened in found.opened.values() if opened.kind is Kind.REQUEST]
     first = min((record.started_ns for record in records), default=0)
     last = max((record.ended_ns for record in records), default=0)
     if begun:

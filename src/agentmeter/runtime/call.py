@@ -9,6 +9,7 @@ from agentmeter.exceptions import UsageError
 from agentmeter.model import (
     CHARGED,
     REPORTED,
+    Amendment,
     Attempt,
     Call,
     Evidence,
@@ -21,7 +22,7 @@ from agentmeter.model import (
 from agentmeter.model import UNKNOWN as UNKNOWN_EVIDENCE
 from agentmeter.runtime.context import current_scope
 from agentmeter.runtime.faults import FAULTS, guarded
-from agentmeter.runtime.scope import Scope
+from agentmeter.runtime.scope import Scope, emit
 from agentmeter.runtime.state import STATE
 from agentmeter.semconv.writing import span_name
 
@@ -71,7 +72,8 @@ class CallScope(Scope):
         """Say what the call used, as the provider reported it.
 
         ``used`` is a ``Usage``, a mapping (by meter, or a provider's usage object), or a
-        provider's response. Saying it again replaces what was said. Raises ``UsageError`` for
+        provider's response. Saying it again replaces what was said; once the call is over it is an
+        amendment, which holds where its evidence is stronger than what was known. Raises ``UsageError`` for
         impossible usage (a negative count, a part larger than its whole) or an unknown shape.
         """
         facts = facts_of(used, self._said.get("provider"))
@@ -82,6 +84,23 @@ class CallScope(Scope):
             evidence=facts.evidence or dict.fromkeys(usage, REPORTED) or {"request": REPORTED},
             **told,
         )
+        if self._closed:
+            self._amend()
+
+    def _amend(self) -> None:
+        with guarded("amendment"):
+            answer = STATE.tariff(key_of(self.facts))
+            tariff = answer if isinstance(answer, Tariff) else None
+            said = Amendment(
+                STATE.new_id(8),
+                self.request_id,
+                self.scope_id,
+                STATE.now_ns(),
+                self.facts.usage,
+                self.facts.evidence,
+                tariff.digest if tariff else None,
+            )
+            emit(said, self.ledger, tariff)
 
     def update(self, **facts: Any) -> None:
         """Set fields of the call's facts; they are put together when somebody asks for them."""

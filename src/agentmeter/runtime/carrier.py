@@ -37,11 +37,17 @@ class Carrier:
 def inject(headers: MutableMapping[str, str]) -> MutableMapping[str, str]:
     """Put the current request into ``headers`` and return them; unchanged outside of a request.
 
+    An id of the application's own that cannot stand in a header (up to 128 visible ASCII
+    characters can) is not carried, which is counted.
+
     In an environment (a mapping with a ``PATH``) the names are ``AGENTMETER_REQUEST`` and so on,
     as shells pass them on: ``subprocess.run(…, env=am.inject(dict(os.environ)))``.
     """
     scope = current_scope()
     if scope is None or scope.ledger is None:
+        return headers
+    if not _ID.fullmatch(scope.request_id):
+        FAULTS.count("carrier not written: the request's id cannot stand in a header")
         return headers
     place = f"{scope.scope_id}-{scope.trace_id}-{scope.span_id}"
     carried = {REQUEST: scope.request_id, SCOPE: place}

@@ -1,11 +1,10 @@
 """Counting off the caller's thread: a worker that runs small jobs in order and forgets them."""
 
-import os
 import queue
 import threading
 from collections.abc import Callable
 
-from agentmeter.runtime.faults import guarded
+from agentmeter.runtime.faults import after_fork, guarded
 
 _PAUSE = 0.02
 """Seconds for which jobs gather: a thread that wakes for every call takes the caller's turn."""
@@ -16,8 +15,7 @@ class Counter:
 
     def __init__(self) -> None:
         self._reset()
-        if hasattr(os, "register_at_fork"):
-            os.register_at_fork(after_in_child=self._reset)
+        after_fork(self._reset)
 
     def _reset(self) -> None:
         self._jobs: queue.SimpleQueue[Callable[[], None]] = queue.SimpleQueue()

@@ -1,24 +1,42 @@
 """The one boundary at which a fault in metering is caught, counted and logged once."""
 
 import logging
+import os
 import threading
 from collections import Counter
+from collections.abc import Callable
 from types import TracebackType
 
 logger = logging.getLogger("agentmeter")
+
+_MOST_KINDS = 500
+"""A place may name a value that it was handed; there is no end to those."""
+_FURTHER = "further kinds of faults"
+
+
+def after_fork(renew: Callable[[], None]) -> None:
+    """Run ``renew`` in every forked child, where a lock may be held by a thread that is not there."""
+    if hasattr(os, "register_at_fork"):
+        os.register_at_fork(after_in_child=renew)
 
 
 class Faults:
     """Counts faults by place, ``"journal.write: OSError"``; each place is logged once."""
 
     def __init__(self) -> None:
-        self._lock = threading.Lock()
         self._counts: Counter[str] = Counter()
+        self._unlocked()
+        after_fork(self._unlocked)
+
+    def _unlocked(self) -> None:
+        self._lock = threading.Lock()
 
     def count(self, where: str, error: BaseException | None = None, times: int = 1) -> None:
         """Count a fault at ``where``; the first of a kind is logged with its traceback."""
         kind = f"{where}: {type(error).__name__}" if error is not None else where
         with self._lock:
+            if kind not in self._counts and len(self._counts) >= _MOST_KINDS:
+                kind = _FURTHER
             first = kind not in self._counts
             self._counts[kind] += times
         if first:

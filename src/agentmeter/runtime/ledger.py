@@ -8,11 +8,12 @@ read back from the journal when a report is asked for.
 import threading
 from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING
+from weakref import WeakSet
 
 from agentmeter.model import Entry, Kind, Money, Opened, Owner, Record, Usage
 from agentmeter.model.money import CONTEXT
 from agentmeter.runtime.counting import COUNTER
-from agentmeter.runtime.faults import FAULTS
+from agentmeter.runtime.faults import FAULTS, after_fork
 from agentmeter.runtime.state import STATE
 
 # What only a report or a look at the totals needs is loaded when one is asked for.
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from agentmeter.report.report import Report
 
 _PATIENCE = 4
+_ledgers: "WeakSet[Ledger]" = WeakSet()
 _SETTLING = 10
 """Of that part of the entries, the latest, amendments and other observers' spans may yet come."""
 
@@ -34,14 +36,19 @@ class Ledger:
         self.owner = owner
         self.closed = False
         self.shares: Mapping[str, int] = {}
-        self._lock = threading.Lock()
-        self._folding = threading.Lock()
+        self.unlocked()
+        _ledgers.add(self)
         self._entries: list[Entry] = []
         self._open: dict[str, Callable[[], Opened]] = {}
         self._tariffs: dict[str, Tariff] = {}
-        self._folds = False
         self._fold_at = STATE.max_entries
         self._folded = False
+
+    def unlocked(self) -> None:
+        """Begin with locks of its own, and no fold under way: here, and in a forked child."""
+        self._lock = threading.Lock()
+        self._folding = threading.Lock()
+        self._folds = False
 
     def join(self, owner: Owner) -> None:
         """Fill the blank owner fields from a request that was opened inside this one."""
@@ -146,6 +153,14 @@ class Ledger:
                     self._folded = self._folded or len(kept) < len(known)
                     self._fold_at = max(STATE.max_entries, 2 * len(kept))
                     self._folds = False
+
+
+def _unlocked() -> None:
+    for ledger in list(_ledgers):
+        ledger.unlocked()
+
+
+after_fork(_unlocked)
 
 
 def _nodes(one: "RequestView | None") -> Iterable["Node"]:

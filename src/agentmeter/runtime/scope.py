@@ -26,7 +26,7 @@ from agentmeter.model import (
 )
 from agentmeter.runtime import spans
 from agentmeter.runtime.context import attach, current_scope, detach
-from agentmeter.runtime.faults import guarded
+from agentmeter.runtime.faults import after_fork, guarded
 from agentmeter.runtime.ledger import Ledger
 from agentmeter.runtime.state import STATE
 from agentmeter.semconv.fields import Attributes
@@ -38,6 +38,14 @@ if TYPE_CHECKING:
 F = TypeVar("F", bound=Callable[..., Any])
 
 _COUNTING = threading.Lock()
+
+
+def _unlocked() -> None:
+    global _COUNTING
+    _COUNTING = threading.Lock()
+
+
+after_fork(_unlocked)
 
 
 class Scope:

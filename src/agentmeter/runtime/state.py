@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol
 
 from agentmeter.model import Call, Entry
+from agentmeter.runtime.faults import after_fork
 from agentmeter.semconv.fields import Attributes
 
 # Prices are loaded when the first call is priced.
@@ -101,4 +102,9 @@ class State:
         return (answer, None) if isinstance(answer, Tariff) else (None, answer.reason)
 
 
+def _unlocked() -> None:
+    STATE.lock = threading.RLock()
+
+
 STATE = State()
+after_fork(_unlocked)

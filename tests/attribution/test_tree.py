@@ -1,0 +1,21 @@
+"""The tree of a request: which record is its root, and whose name it has."""
+
+from agentmeter.model import Call, Kind, Opened, Owner, Record, Status, Usage
+from agentmeter.report.report import build
+
+
+def test_a_request_that_was_begun_is_the_root_of_what_was_resumed() -> None:
+    """A clock that is slow elsewhere, and a carrier without a place, take nobody's name away."""
+    ada = Owner(user="ada")
+    opened = Opened("r", "a", "ask", ada, 100, "t", "a")
+    closed = Record("r", "a", None, Kind.REQUEST, "ask", ada, 100, 200)
+    resumed = Record("r", "b", None, Kind.STEP, "resumed", Owner(), 50, 60)
+    used = Record("r", "c", "b", Kind.CALL, "c", Owner(), 51, 52, call=Call(usage=Usage(input=7)))
+    (whole,) = build([opened, closed, resumed, used], {}).requests
+    (killed,) = build([opened, resumed, used], {}).requests
+    (alone,) = build([resumed, used], {}).requests
+    assert whole.tree.record == closed
+    assert (killed.tree.record.name, killed.tree.record.status) == ("ask", Status.NEVER_CLOSED)
+    assert alone.tree.record == resumed
+    assert [one.view.owner.user for one in (whole, killed, alone)] == ["ada", "ada", None]
+    assert {one.usage.total_tokens for one in (whole, killed, alone)} == {7}
