@@ -100,9 +100,7 @@ def test_an_attribute_called_folded_is_the_applications_own(meter: Kept) -> None
     assert one.view.missing == (f"request request {request.scope_id}/1",)
 
 
-def test_a_fold_that_fails_costs_no_record(
-    meter: Kept, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_fold_that_fails_costs_no_record(meter: Kept, monkeypatch: pytest.MonkeyPatch) -> None:
     """Ledger and journal keep every entry, the fault is counted, and the next fold is tried."""
     from agentmeter.runtime import fold
 

@@ -428,12 +428,12 @@ async def test_a_function_that_answers_with_a_coroutine_works_until_it_is_done(
     async def answer(fail: bool) -> int:
         use(2)
         if fail:
-            raise ValueError
+            raise ValueError("failed")
         return 3
 
     hand_over = am.request(user="a")(lambda fail: answer(fail))
     assert await hand_over(False) == 3
-    with pytest.raises(ValueError):
+    with pytest.raises(ValueError, match="failed"):
         await hand_over(True)
     assert statuses(meter) == ["ok", "error"]
     assert meter.report().usage.total_tokens == 4

@@ -133,14 +133,15 @@ def test_a_request_inside_shared_work_gives_nobody_its_owner(meter: Kept) -> Non
 
 def test_a_shared_call_that_is_still_open_is_unknown_to_each(meter: Kept) -> None:
     """Neither request passes it over when it closes."""
-    with am.request(user="a") as one, am.request(user="b", new=True) as other:
-        with am.shared([one, other]):
-            embed(10)
-            am.call("slow", provider="openai", model="gpt-5").open(current_scope())
+    with (
+        am.request(user="a") as one,
+        am.request(user="b", new=True) as other,
+        am.shared([one, other]),
+    ):
+        embed(10)
+        am.call("slow", provider="openai", model="gpt-5").open(current_scope())
     for report in (meter.report(), one.report(), other.report()):
-        assert {str(each.evidence) for each in report.requests} == {
-            "{'reported': 1, 'unknown': 1}"
-        }
+        assert {str(each.evidence) for each in report.requests} == {"{'reported': 1, 'unknown': 1}"}
 
 
 def test_a_folded_request_reads_its_shared_work_back(tmp_path: Path) -> None:

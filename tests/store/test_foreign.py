@@ -174,7 +174,9 @@ def test_a_record_with_money_that_is_none_is_named(value: str, tmp_path: Path) -
     broken = span(1, **said)
     broken["attributes"].append({"key": "gen_ai.request.stream", "value": {"boolValue": False}})
     file = tmp_path / "spans.jsonl"
-    documents = [{"resourceSpans": [{"scopeSpans": [{"spans": [one]}]}]} for one in (broken, span(2))]
+    documents = [
+        {"resourceSpans": [{"scopeSpans": [{"spans": [one]}]}]} for one in (broken, span(2))
+    ]
     file.write_text("".join(json.dumps(document) + "\n" for document in documents))
     contents = read(file)
     assert build(contents.entries, {}).usage.total_tokens == 110
@@ -198,4 +200,6 @@ def test_a_file_of_a_newer_version_says_so_once(tmp_path: Path) -> None:
     contents = read(file)
     assert build(contents.entries, {}).usage.total_tokens == 110
     (problem,) = contents.problems
-    assert problem.startswith(f"{file}: written by a newer agentmeter (schema 99, this one reads 1)")
+    assert problem.startswith(
+        f"{file}: written by a newer agentmeter (schema 99, this one reads 1)"
+    )

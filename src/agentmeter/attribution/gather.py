@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 
+from agentmeter.attribution.alike import same_response
 from agentmeter.model import (
     UNATTRIBUTED,
     UNKNOWN,
@@ -218,15 +219,19 @@ def _bring_home(found: dict[str, Gathered]) -> None:
     if astray is None:
         return
     by_response = {
-        record.call.response_id: (request_id, record.observer)
+        record.call.response_id: (request_id, record)
         for request_id, one in sorted(found.items(), key=lambda item: item[0])
         if request_id != UNATTRIBUTED
         for record in one.records.values()
         if record.call is not None and record.call.response_id
     }
-    for key, record in list(astray.records.items()):
-        response_id = record.call.response_id if record.call is not None else None
-        home = by_response.get(response_id) if response_id else None
-        if home is not None and home[1] != record.observer:
+    come: set[tuple[str, str]] = set()
+    for key, record in sorted(astray.records.items(), key=lambda item: item[1].started_ns):
+        response_id = (record.call.response_id if record.call is not None else None) or ""
+        home, known = by_response.get(response_id, (None, record))
+        if home is None or (response_id, record.observer) in come:
+            continue
+        if same_response(known, record):
+            come.add((response_id, record.observer))
             del astray.records[key]
-            found[home[0]].add(replace(record, request_id=home[0], parent_id=None))
+            found[home].add(replace(record, request_id=home, parent_id=None))

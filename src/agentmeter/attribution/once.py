@@ -1,17 +1,18 @@
 """Once: one call that several observers saw becomes one record, with the richest evidence.
 
 Two records of different observers are the same call where they name the same response, or where
-one lies directly in the other or in its time, and model and usage agree. A group holds at most one
-record of every observer, since no observer sees one call twice.
+one lies directly in the other or, in the same scope, in its time, and model and usage agree. A
+group holds at most one record of every observer, since no observer sees one call twice.
 """
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from typing import TypeVar
 
+from agentmeter.attribution.alike import agree, same_response
 from agentmeter.attribution.gather import Key, key_of
 from agentmeter.attribution.tree import Tree
-from agentmeter.model import OURS, Attempt, Call, Extent, Kind, Record
+from agentmeter.model import OURS, Attempt, Call, Kind, Record
 
 T = TypeVar("T")
 
@@ -72,7 +73,7 @@ def _by_response(calls: list[Record], groups: _Groups) -> None:
         nth = counted.get((response_id, record.observer), 0)
         counted[response_id, record.observer] = nth + 1
         first = seen.setdefault((response_id, nth), record)
-        if first is not record:
+        if first is not record and same_response(first, record):
             groups.join(first, record)
 
 
@@ -86,7 +87,7 @@ def _by_containment(calls: list[Record], groups: _Groups) -> None:
     for key, found in inside.items():
         outer = groups.tree.records[key]
         strangers = [record for record in found if record not in groups.of(outer)]
-        if len(strangers) == 1 and _agree(outer, strangers[0]):
+        if len(strangers) == 1 and agree(outer, strangers[0]):
             groups.join(outer, strangers[0])
 
 
@@ -110,42 +111,37 @@ def _by_time(calls: list[Record], groups: _Groups) -> None:
         going = [one for one in going if one.ended_ns >= record.started_ns]
         for outer in reversed(going):
             alone = {record.observer}.isdisjoint(one.observer for one in groups.of(outer))
-            if alone and outer.ended_ns >= record.ended_ns and _agree(outer, record):
+            lies_in = outer.ended_ns >= record.ended_ns
+            if (
+                alone
+                and lies_in
+                and agree(outer, record)
+                and _one_place(outer, record, groups.tree)
+            ):
                 groups.join(outer, record)
                 break
         going.append(record)
 
 
-def _agree(one: Record, other: Record) -> bool:
-    """Whether nothing that both say speaks against their being one call."""
-    ours, theirs = one.call, other.call
-    if ours is None or theirs is None or one.observer == other.observer:
-        return False
-    if ours.response_id and theirs.response_id:
-        return ours.response_id == theirs.response_id
-    return _same_model(ours, theirs) and _same_usage(ours, theirs)
+def _one_place(one: Record, other: Record, tree: Tree) -> bool:
+    """Whether one of two calls runs in a scope of ours that the other's lies in, or is of.
+
+    Calls in two branches are two, however alike.
+    """
+    ours, theirs = _scopes_above(one, tree), _scopes_above(other, tree)
+    return ours[0] in theirs or theirs[0] in ours
 
 
-def _same_model(ours: Call, theirs: Call) -> bool:
-    models = {name for name in (ours.model, ours.response_model) if name}
-    others = {name for name in (theirs.model, theirs.response_model) if name}
-    return not models or not others or bool(models & others)
-
-
-def _same_usage(ours: Call, theirs: Call) -> bool:
-    """Equal sums where both were reported whole; what one of them does not know is no quarrel."""
-    pairs = (
-        (_known_total(ours, "input"), _known_total(theirs, "input")),
-        (_known_total(ours, "output"), _known_total(theirs, "output")),
-    )
-    return all(one is None or other is None or one == other for one, other in pairs)
-
-
-def _known_total(call: Call, side: str) -> int | None:
-    total = call.usage.total_input if side == "input" else call.usage.total_output
-    if not total or any(known.extent is not Extent.WHOLE for known in call.evidence.values()):
-        return None
-    return total
+def _scopes_above(record: Record, tree: Tree) -> list[Key]:
+    """The scopes of ours around a call, the nearest first, the root last."""
+    found: list[Key] = []
+    at = tree.parents.get(key_of(record))
+    while at is not None:
+        above = tree.records[at]
+        if not above.foreign and above.kind is not Kind.CALL:
+            found.append(at)
+        at = tree.parents.get(at)
+    return found or [key_of(tree.root)]
 
 
 def _put_together(tree: Tree, groups: _Groups) -> dict[Key, tuple[str, ...]]:

@@ -49,13 +49,14 @@ def _thrown_away(record: Record, verdict: Amendment | None) -> str | None:
 
 
 def _repeated(order: list[Record], reasons: Mapping[Key, str]) -> dict[Key, str]:
-    asked: set[str] = set()
+    """Calls begun once the same had been answered; side by side they are samples of one's own."""
+    answered: dict[str, int] = {}
     repeated: dict[Key, str] = {}
     for record in sorted(order, key=lambda one: (one.started_ns, key_of(one))):
         digest = record.call.input_digest if record.call is not None else None
         if digest is None or key_of(record) in reasons:
             continue
-        if digest in asked:
+        if record.started_ns >= answered.get(digest, record.ended_ns + 1):
             repeated[key_of(record)] = REPEATED
-        asked.add(digest)
+        answered[digest] = min(record.ended_ns, answered.get(digest, record.ended_ns))
     return repeated

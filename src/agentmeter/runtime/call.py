@@ -73,8 +73,9 @@ class CallScope(Scope):
 
         ``used`` is a ``Usage``, a mapping (by meter, or a provider's usage object), or a
         provider's response. Saying it again replaces what was said; once the call is over it is an
-        amendment, which holds where its evidence is stronger than what was known. Raises ``UsageError`` for
-        impossible usage (a negative count, a part larger than its whole) or an unknown shape.
+        amendment, which holds where its evidence is stronger than what was known. Raises
+        ``UsageError`` for impossible usage (a negative count, a part larger than its whole) or an
+        unknown shape.
         """
         facts = facts_of(used, self._said.get("provider"))
         usage = facts.usage

@@ -15,7 +15,7 @@ _FURTHER = "further kinds of faults"
 
 
 def after_fork(renew: Callable[[], None]) -> None:
-    """Run ``renew`` in every forked child, where a lock may be held by a thread that is not there."""
+    """Run ``renew`` in every forked child: a lock may be held by a thread that is not there."""
     if hasattr(os, "register_at_fork"):
         os.register_at_fork(after_in_child=renew)
 

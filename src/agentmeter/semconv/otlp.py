@@ -6,7 +6,6 @@ from typing import Any
 from agentmeter.semconv import names
 from agentmeter.semconv.fields import SpanFields, Value
 
-
 _LATEST = 2**64 - 1
 
 
