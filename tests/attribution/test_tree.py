@@ -19,3 +19,15 @@ def test_a_request_that_was_begun_is_the_root_of_what_was_resumed() -> None:
     assert alone.tree.record == resumed
     assert [one.view.owner.user for one in (whole, killed, alone)] == ["ada", "ada", None]
     assert {one.usage.total_tokens for one in (whole, killed, alone)} == {7}
+
+
+def test_a_name_cannot_steer_the_terminal_that_it_is_shown_on() -> None:
+    """What users are called is shown on one line, escaped where it is no text to print."""
+    owner = Owner(user="\x1b[2Jeve\nline")
+    one = Record("r", "a", None, Kind.REQUEST, "a\tsk", owner, 1, 2)
+    two = Record("s", "b", None, Kind.REQUEST, "ask", Owner(user="Zoë"), 3, 4)
+    shown = str(build([one], {})) + str(build([one, two], {}))
+    assert "\x1b" not in shown
+    assert "\t" not in shown
+    assert shown.count(r"\x1b[2Jeve\nline") == 2
+    assert "Zoë" in shown

@@ -77,6 +77,43 @@ def test_decorated_functions_keep_their_kind() -> None:
     assert str(inspect.signature(function)) == "(user: str, tokens: int, fail: bool = False) -> str"
 
 
+def test_methods_of_every_kind_stay_what_they_are(meter: Kept) -> None:
+    """Above and below ``classmethod``, ``staticmethod`` and ``property``, bare and with a name."""
+
+    class Agent:
+        @am.step
+        def method(self) -> object:
+            return self
+
+        @am.step
+        @classmethod
+        def above(cls) -> object:
+            return cls
+
+        @classmethod
+        @am.step("named")
+        def below(cls) -> object:
+            return cls
+
+        @am.step
+        @staticmethod
+        def static(value: int) -> object:
+            return value
+
+        @property
+        @am.step
+        def value(self) -> object:
+            return self
+
+    one = Agent()
+    assert (one.method(), one.value) == (one, one)
+    assert (Agent.above(), one.above(), Agent.below()) == (Agent, Agent, Agent)
+    assert (Agent.static(3), one.static(4)) == (3, 4)
+    assert [record.name for record in meter.records] == [
+        *("method", "value", "above", "above", "named", "static", "static")
+    ]
+
+
 async def test_every_shape_returns_and_is_billed(meter: Kept) -> None:
     """A return of each of the four shapes closes its request as ok, with its own tokens."""
     assert function("f", 1) == "f"

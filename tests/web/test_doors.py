@@ -353,3 +353,34 @@ def test_hosts_that_a_request_is_carried_to(host: str, port: int | None, expecte
 
     named = ("*.mine.example", "one.example:8443", "*.com")
     assert allowed(host, port, named[:2] if host == "example.com" else named) is expected
+
+
+async def test_a_connection_without_headers_is_served(meter: Kept) -> None:
+    """A server may leave them out of a websocket's scope."""
+    seen: list[str] = []
+
+    async def app(scope: Any, receive: Any, send: Any) -> None:
+        use(2)
+        seen.append(scope["path"])
+
+    await asgi.AgentmeterMiddleware(app)({"type": "websocket", "path": "/"}, None, None)  # type: ignore[arg-type]
+    assert seen == ["/"]
+    assert by_user(meter) == {None: 2}
+
+
+async def test_a_header_by_another_spelling_is_none_of_ours(meter: Kept) -> None:
+    """What an edge that takes our headers off has let through is not followed."""
+
+    async def app(scope: Any, receive: Any, send: Any) -> None:
+        use(2)
+
+    scope = {
+        "type": "http",
+        "path": "/",
+        "method": "GET",
+        "client": ("10.0.0.1", 1),
+        "headers": [(b"agentmeter_request", b"of-another")],
+    }
+    door = asgi.AgentmeterMiddleware(app, user="own", trust=["10.0.0.0/8"])
+    await door(scope, None, None)  # type: ignore[arg-type]
+    assert by_user(meter) == {"own": 2}

@@ -29,11 +29,11 @@ def amount_text(amounts: Amounts) -> str:
     """Amounts to six places: ``$0.000285``; several currencies side by side."""
     if not amounts:
         return "$0.000000"
-    shown = []
+    sums = []
     for currency, amount in sorted(amounts.items()):
         rounded = CONTEXT.quantize(amount, _PLACES)
-        shown.append(f"${rounded:f}" if currency == "USD" else f"{rounded:f} {currency}")
-    return " + ".join(shown)
+        sums.append(f"${rounded:f}" if currency == "USD" else f"{rounded:f} {currency}")
+    return " + ".join(sums)
 
 
 def request_text(one: RequestReport) -> str:
@@ -53,12 +53,19 @@ def _came_from(one: RequestReport) -> list[str]:
 
 def _sent(row: Paid) -> str:
     cached = sum(n for meter, n in row.usage.items() if meter.startswith("cache_read"))
-    name = f" {row.name}" if row.name else ""
+    name = f" {shown(row.name)}" if row.name else ""
     rate = f", of which {cached:,} at the cached rate" if cached else ""
     return (
         f"    {row.origin}{name}, {row.tokens:,} tokens: sent in {row.calls} calls, "
         f"{row.usage.total_input:,} tokens, {amount_text(row.amounts)}{rate}"
     )
+
+
+def shown(text: str) -> str:
+    """Text of the application's own on one line; what would steer a terminal is escaped."""
+    if text.isprintable():
+        return text
+    return "".join(c if c.isprintable() else repr(c)[1:-1] for c in text)
 
 
 def _listing(report: Report) -> str:
@@ -79,7 +86,7 @@ def rows_text(by: str, rows: Iterable[Row]) -> str:
     table = [(by, "requests", "calls", "tokens", "cost", "waste")]
     table.extend(
         (
-            row.key,
+            shown(row.key),
             f"{row.requests:,}",
             f"{row.calls:,}",
             f"{row.usage.total_tokens:,}",
@@ -112,10 +119,10 @@ def _listed(one: RequestReport) -> tuple[str, ...]:
     if one.tree.record.status.value != "ok":
         notes.append(one.tree.record.status.value.replace("_", " "))
     return (
-        one.request_id,
-        owner.user or "-",
-        owner.tenant or "-",
-        owner.feature or "-",
+        shown(one.request_id),
+        shown(owner.user or "-"),
+        shown(owner.tenant or "-"),
+        shown(owner.feature or "-"),
         str(one.calls),
         f"{one.usage.total_tokens:,}",
         ("≥ " if one.is_lower_bound else "") + amount_text(one.amounts),
@@ -133,8 +140,9 @@ def _head(one: RequestReport) -> str:
         "plan": owner.plan,
         **owner.tags,
     }
-    shown = "  ".join(f"{name}={value}" for name, value in fields.items() if value is not None)
-    return f"request {one.request_id}  {shown}  {iso(root.started_ns)}".replace("    ", "  ")
+    owned = "  ".join(f"{name}={value}" for name, value in fields.items() if value is not None)
+    head = f"request {shown(one.request_id)}  {shown(owned)}  {iso(root.started_ns)}"
+    return head.replace("    ", "  ")
 
 
 def _figures(one: RequestReport) -> list[str]:
@@ -191,7 +199,7 @@ def _rows(tree: ScopeReport) -> list[str]:
 def _label(scope: ScopeReport) -> str:
     record = scope.record
     mark = _MARKS.get(record.status.value, f" [{record.status.value}]")
-    return f"{record.kind} {record.name}{mark}"
+    return f"{record.kind} {shown(record.name)}{mark}"
 
 
 def _notes(scope: ScopeReport) -> str:

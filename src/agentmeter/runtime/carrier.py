@@ -66,7 +66,7 @@ def carrier_in(headers: Mapping[str, str], *, trusted: bool) -> Carrier | None:
     Without ``trusted`` only a carrier with a valid signature is followed. A refusal is counted
     with its reason, and never raised.
     """
-    known = {name.lower().replace("_", "-"): value for name, value in headers.items()}
+    known = {_header(name): value for name, value in headers.items()}
     request_id = known.get(REQUEST)
     if request_id is None:
         return None
@@ -76,6 +76,13 @@ def carrier_in(headers: Mapping[str, str], *, trusted: bool) -> Carrier | None:
         FAULTS.count(f"carrier refused: {refused}")
         return None
     return Carrier(request_id, place.partition("-")[0] or None)
+
+
+def _header(name: str) -> str:
+    """A header's name, or that of a variable: ``agentmeter_request`` is neither, and gets past
+    whoever takes our headers off at the edge.
+    """
+    return name.lower().replace("_", "-") if name.isupper() else name.lower()
 
 
 def _refused(request_id: str, place: str, signature: str | None, *, trusted: bool) -> str | None:

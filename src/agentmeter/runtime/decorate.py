@@ -5,6 +5,7 @@ made, is attached only while the generator's own code runs, and closes when that
 leaks to the consumer, and interleaved generators keep their own requests.
 """
 
+import copy
 import inspect
 from collections.abc import AsyncGenerator, Callable, Coroutine, Generator, Mapping
 from typing import Any, TypeVar
@@ -30,7 +31,35 @@ def decorated(spec: Scope, function: F) -> F:
 
         return run(spec.fresh(name, arguments), wrapped, args, kwargs)
 
-    return wrapt.FunctionWrapper(function, wrapper)  # type: ignore[return-value]  # it is called as F is
+    return _Decorated(function, wrapper)  # type: ignore[return-value]  # it is called as F is
+
+
+class _Bound(wrapt.BoundFunctionWrapper):  # type: ignore[type-arg]  # not at run time
+    """A decorated method of an instance, pickled as the bare one is."""
+
+    def __reduce_ex__(self, protocol: Any) -> Any:
+        return getattr, (self._self_instance, self.__name__)
+
+    def __copy__(self) -> "_Bound":
+        return self
+
+    def __deepcopy__(self, memo: Any) -> Any:
+        return getattr(copy.deepcopy(self._self_instance, memo), self.__name__)
+
+
+class _Decorated(wrapt.FunctionWrapper):  # type: ignore[type-arg]  # not at run time
+    """A decorated function; pickled by its name and its own copy, as functions are."""
+
+    __bound_function_wrapper__ = _Bound
+
+    def __reduce_ex__(self, protocol: Any) -> Any:
+        return self.__qualname__
+
+    def __copy__(self) -> "_Decorated":
+        return self
+
+    def __deepcopy__(self, memo: Any) -> "_Decorated":
+        return self
 
 
 def _bound(wrapped: Any, instance: Any, args: Any, kwargs: Any) -> Mapping[str, Any]:

@@ -51,7 +51,7 @@ def request(
     request it joins that one and fills its blank owner fields; ``new=True`` starts one that is
     billed by itself. ``id`` takes an id of your own in place of a minted one.
     """
-    if callable(name):
+    if _is_function(name):
         return RequestScope()(name)
     owner = {"user": user, "tenant": tenant, "feature": feature, "plan": plan, "tags": tags}
     return RequestScope(name, owner=owner, new=new, request_id=id)
@@ -117,12 +117,17 @@ def call(
     ``provider`` and ``model`` as the provider names them; ``operation`` is the conventions'
     ``gen_ai.operation.name``: ``chat``, ``embeddings`` …
     """
-    if callable(name):
+    if _is_function(name):
         return CallScope(operation=operation)(name)
     return CallScope(name, provider=provider, model=model, operation=operation)
 
 
+def _is_function(given: Any) -> bool:
+    """Whether a scope is used as a bare decorator; a ``classmethod`` cannot be called itself."""
+    return callable(given) or isinstance(given, classmethod)
+
+
 def _made(kind: type[Scope], name: Any, attributes: Mapping[str, str]) -> Any:
-    if callable(name):
+    if _is_function(name):
         return kind()(name)
     return kind(name, {key: str(value) for key, value in attributes.items()})

@@ -43,7 +43,8 @@ class AgentmeterMiddleware:
             await self.app(scope, receive, send)
             return
         headers = {
-            name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]
+            name.decode("latin-1"): value.decode("latin-1")
+            for name, value in scope.get("headers", ())
         }
         client = scope.get("client")
         request = self._door.opened(scope, headers, client[0] if client else None, _title(scope))
