@@ -90,8 +90,7 @@ class CallScope(Scope):
 
     def _amend(self) -> None:
         with guarded("amendment"):
-            answer = STATE.tariff(key_of(self.facts))
-            tariff = answer if isinstance(answer, Tariff) else None
+            tariff, _ = STATE.tariff_of(self.facts)
             said = Amendment(
                 STATE.new_id(8),
                 self.request_id,
