@@ -49,7 +49,7 @@ def configure(
     Raises ``ConfigurationError`` and ``RateCardError``; then nothing has changed.
     """
     file = _project_settings()
-    folder = _setting("directory", directory, "AGENTMETER_DIR", file, _DEFAULT_DIR)
+    folder = journal_folder(directory)
     writes = _switch("journal", journal, "AGENTMETER_JOURNAL", file, default=True)
     card = _setting("rate_card", rate_card, "AGENTMETER_RATE_CARD", file, None)
     shows = _switch("spans", spans, "AGENTMETER_SPANS", file, default=True)
@@ -73,7 +73,7 @@ def configure(
         STATE.carry_to = hosts
         STATE.configured = True
         STATE.settings = {
-            "directory": str(Path(folder).absolute()),
+            "directory": str(folder.absolute()),
             "journal": writes,
             "rate_card": str(Path(card).absolute()) if card else None,
             "spans": shows,
@@ -83,6 +83,12 @@ def configure(
             "carrier_key": key,
             "carry_to": hosts,
         }
+
+
+def journal_folder(given: str | Path | None = None) -> Path:
+    """The journal's folder: as given, or by ``AGENTMETER_DIR``, by the project, by default."""
+    file = _project_settings()
+    return Path(_setting("directory", given, "AGENTMETER_DIR", file, _DEFAULT_DIR))
 
 
 def _pricer(pricer: "Pricer | None", card: str | Path | None) -> "Pricer":
@@ -97,7 +103,7 @@ def _journal(folder: str | Path) -> Any:
     from agentmeter.store.journal import Journal, flush_on_sigterm
 
     flush_on_sigterm(lambda: STATE.sink.flush() if STATE.sink is not None else None)
-    return Journal(folder, FAULTS.count)
+    return Journal(folder, FAULTS.count, FAULTS.counts)
 
 
 def _project_settings() -> Mapping[str, Any]:

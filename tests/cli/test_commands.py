@@ -57,3 +57,20 @@ def test_an_unknown_request_lists_those_there_are(tmp_path: Path) -> None:
     done = agentmeter("report", "--request", "zzz", cwd=tmp_path)
     assert done.returncode == 1
     assert "no request 'zzz'; there are: " in done.stderr
+
+
+def test_faults_of_ended_processes_and_the_projects_folder(tmp_path: Path) -> None:
+    """The doctor shows what a process that has ended counted, from the folder the project names."""
+    (tmp_path / "pyproject.toml").write_text('[tool.agentmeter]\ndirectory = "kept"\n')
+    program = (
+        "import agentmeter as am\n"
+        "from agentmeter.runtime.faults import FAULTS\n"
+        "with am.request(user=lambda: 1 / 0):\n"
+        "    FAULTS.count('planned', times=3)\n"
+    )
+    subprocess.run([sys.executable, "-c", program], cwd=tmp_path, check=True, timeout=60)
+    assert list((tmp_path / "kept").glob("*.jsonl"))
+    doctor = agentmeter("doctor", cwd=tmp_path)
+    assert "journal: kept, 2 entries" in doctor.stdout
+    assert "  3 x planned" in doctor.stdout
+    assert "  1 x owner field 'user': a callable needs a decorated function" in doctor.stdout

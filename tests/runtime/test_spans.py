@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 import pytest
 from opentelemetry import trace
-from opentelemetry.sdk.trace import SpanProcessor, TracerProvider
+from opentelemetry.sdk.trace import SpanLimits, SpanProcessor, TracerProvider
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 from opentelemetry.sdk.trace.sampling import ALWAYS_OFF
@@ -129,3 +129,17 @@ def test_a_span_processor_that_fails_costs_no_record(
         assert [record.kind for record in kept.records] == ["call", "call", "agent", "request"]
         assert all(len(r.trace_id) == 32 and len(r.span_id) == 16 for r in kept.records)
         assert FAULTS.counts() == {f"span.{method[3:]}: RuntimeError": 4}
+
+
+def test_what_the_sdks_limits_drop_is_counted(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A span that may hold four attributes drops the rest, which is counted; the record is whole."""
+    provider = TracerProvider(span_limits=SpanLimits(max_span_attributes=4))
+    monkeypatch.setattr(trace, "get_tracer_provider", lambda: provider)
+    monkeypatch.setattr(spans, "_current", None)
+    with metered(spans=True) as kept:
+        with am.request("ask", user="u"), am.call(provider="openai", model="gpt-5") as call:
+            call.record(am.Usage(input=7))
+        faults = FAULTS.counts()
+        FAULTS.clear()
+    assert list(faults) == ["span attributes dropped by the limits of the SDK"]
+    assert kept.report().requests[0].usage == {"input": 7}

@@ -337,3 +337,28 @@ def test_what_cannot_be_read_at_all_says_why(content: bytes, message: str, tmp_p
     file.write_bytes(content)
     with pytest.raises(SourceError, match=message):
         read(file)
+
+
+def test_faults_are_in_the_journal_each_told_once(tmp_path: Path) -> None:
+    """What a process and its forked child counted as faults is read back, each fault once."""
+    done = run(
+        tmp_path,
+        """
+        from agentmeter.runtime.faults import FAULTS
+        work('a', 1)
+        FAULTS.count('planned', times=2)
+        am.flush()
+        FAULTS.count('planned')
+        pid = os.fork()
+        if pid == 0:
+            FAULTS.count('in the child')
+            work('b', 1)
+            am.flush()
+            os._exit(0)
+        os.waitpid(pid, 0)
+        """,
+    )
+    assert done.returncode == 0, done.stderr
+    contents = read(tmp_path / "j")
+    assert contents.faults() == {"planned": 3, "in the child": 1}
+    assert contents.problems == []

@@ -1,11 +1,9 @@
 """``agentmeter demo``: a real agent loop on the real openai client, metered, then the report."""
 
-import os
-from pathlib import Path
-
 import click
 
 import agentmeter as am
+from agentmeter.api import journal_folder
 from agentmeter.report.report import build
 from agentmeter.report.text import request_text
 from agentmeter.store.reader import read
@@ -18,7 +16,7 @@ def demo(*, live: bool, model: str) -> None:
     """Run a small research agent for three users and show what each request cost."""
     from agentmeter.cli import demo_agent
 
-    folder = Path(os.environ.get("AGENTMETER_DIR", ".agentmeter"))
+    folder = journal_folder()
     am.configure(directory=folder)
     am.instrument("openai")
     ids = demo_agent.run_live(model) if live else demo_agent.run_scripted(model)

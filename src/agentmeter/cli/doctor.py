@@ -1,11 +1,11 @@
 """``agentmeter doctor``: which integrations there are, and what went wrong so far."""
 
-import os
 from importlib.util import find_spec
 from pathlib import Path
 
 import click
 
+from agentmeter.api import journal_folder
 from agentmeter.exceptions import SourceError
 from agentmeter.integration import available
 from agentmeter.store.reader import read
@@ -19,7 +19,7 @@ def doctor(source: Path | None) -> None:
         library = point.load()().library
         there = "installed" if find_spec(library) is not None else "not installed"
         click.echo(f"{name}: {library} is {there}")
-    folder = source or Path(os.environ.get("AGENTMETER_DIR", ".agentmeter"))
+    folder = source or journal_folder()
     try:
         contents = read(folder)
     except SourceError as error:

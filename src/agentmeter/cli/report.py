@@ -1,7 +1,6 @@
 """``agentmeter report``: what the recorded requests cost."""
 
 import gc
-import os
 import sys
 from dataclasses import replace
 from pathlib import Path
@@ -9,6 +8,7 @@ from pathlib import Path
 import click
 import orjson
 
+from agentmeter.api import journal_folder
 from agentmeter.exceptions import ConfigurationError, SourceError
 from agentmeter.pricing import Cached, GenAIPrices
 from agentmeter.report.breakdown import breakdown
@@ -34,7 +34,7 @@ def report(source: Path | None, request_id: str | None, by: str | None, as_json:
     SOURCE is a journal folder (default .agentmeter, or AGENTMETER_DIR), or a file or
     folder of OTLP JSON; GenAI spans of other instrumentations are read as well.
     """
-    made = _made(source or Path(os.environ.get("AGENTMETER_DIR", ".agentmeter")))
+    made = _made(source or journal_folder())
     if request_id is not None:
         made = _only(made, request_id)
     if by is not None:

@@ -24,11 +24,11 @@ class Faults:
     """Counts faults by place, ``"journal.write: OSError"``; each place is logged once."""
 
     def __init__(self) -> None:
-        self._counts: Counter[str] = Counter()
-        self._unlocked()
-        after_fork(self._unlocked)
+        self._anew()
+        after_fork(self._anew)  # a child tells of its own faults, not of its parent's again
 
-    def _unlocked(self) -> None:
+    def _anew(self) -> None:
+        self._counts: Counter[str] = Counter()
         self._lock = threading.Lock()
 
     def count(self, where: str, error: BaseException | None = None, times: int = 1) -> None:

@@ -37,14 +37,17 @@ def _apply(function: Callable[..., Any], arguments: Mapping[str, Any]) -> Any:
 
 
 def as_owner(given: Mapping[str, Any]) -> Owner:
-    """An ``Owner`` out of loose values; everything becomes text, callables are left out.
+    """An ``Owner`` out of loose values; everything becomes text.
 
-    A value that cannot be text, or tags that are no mapping, leave their field blank, counted.
+    A value that cannot be text, or tags that are no mapping, leave their field blank, counted; so
+    does a callable, for want of a decorated function's arguments.
     """
     fields: dict[str, str] = {}
     for name in FIELDS:
         value = given.get(name)
-        if value is not None and not callable(value):
+        if callable(value):
+            FAULTS.count(f"owner field {name!r}: a callable needs a decorated function")
+        elif value is not None:
             with guarded(f"owner field {name!r}"):
                 fields[name] = str(value)
     tags = given.get("tags")

@@ -8,7 +8,7 @@ from opentelemetry.trace import Link, SpanKind, StatusCode, format_span_id, form
 
 from agentmeter.model import Call, Extent, Kind, Record, Status
 from agentmeter.model.money import plain
-from agentmeter.runtime.faults import guarded
+from agentmeter.runtime.faults import FAULTS, guarded
 from agentmeter.runtime.state import STATE
 from agentmeter.semconv import names
 from agentmeter.semconv.fields import Attributes
@@ -72,11 +72,18 @@ def end(scope: "Scope", record: Record, tariff: "Tariff | None") -> Attributes |
             attributes = record_attributes(record)
             cost = _cost(record, record.call, tariff) if record.call is not None else {}
             span.set_attributes({**_told_once(scope, attributes), **cost})
+            _count_cut(span)
             if record.status in (Status.ERROR, Status.CUT):
                 span.set_status(StatusCode.ERROR, record.error_type)
     with guarded("span.end"):
         span.end(record.ended_ns)  # which runs the processors of whoever has added some
     return attributes
+
+
+def _count_cut(span: trace.Span) -> None:
+    cut = getattr(span, "dropped_attributes", 0)
+    if cut:
+        FAULTS.count("span attributes dropped by the limits of the SDK", times=cut)
 
 
 def _told_once(scope: "Scope", attributes: Attributes) -> Attributes:

@@ -12,7 +12,9 @@ import queue
 import signal
 import sys
 import threading
-from collections.abc import Callable, Iterable
+import time
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -80,18 +82,32 @@ def tariff_fields(tariff: Tariff) -> SpanFields:
     )
 
 
+def faults_fields(counts: Mapping[str, int]) -> SpanFields:
+    """The entry of what has gone wrong since the one before it; its id is random."""
+    own = os.urandom(24).hex()
+    counted = {names.FAULT + place: count for place, count in counts.items()}
+    at = time.time_ns()
+    attributes: Attributes = {names.ENTRY: "faults", **counted}
+    return SpanFields("agentmeter.faults", own[:32], own[32:], None, at, at, attributes)
+
+
 class Journal:
     """A sink that appends to a folder; also a reader of what the folder holds.
 
     Faults (a full disk, an unwritable folder) go to ``on_fault(where, error, entries)`` and are
-    never raised. Entries are lost only where the disk refuses them, and then counted.
+    never raised. Entries are lost only where the disk refuses them, and then counted. What
+    ``faults`` counts in this process is written along, so that ``agentmeter doctor`` can show it.
     """
 
     def __init__(
-        self, folder: str | Path, on_fault: Callable[[str, BaseException | None, int], None]
+        self,
+        folder: str | Path,
+        on_fault: Callable[[str, BaseException | None, int], None],
+        faults: Callable[[], Mapping[str, int]] = dict,
     ) -> None:
         self.folder = Path(folder)
         self._on_fault = on_fault
+        self._faults = faults
         self._lock = threading.Lock()
         self._begin()
         atexit.register(self.close)
@@ -104,6 +120,7 @@ class Journal:
         self._thread: threading.Thread | None = None
         self._file = -1
         self._known: set[str] = set()
+        self._told: Counter[str] = Counter()
         self._torn = self._refused = False
         self._writing = threading.Lock()
 
@@ -166,6 +183,8 @@ class Journal:
         if thread is not None:
             self._queue.put(threading.Event())
             thread.join(1)
+        if Counter(self._faults()) != self._told:
+            self._write([])
         with self._writing:
             if self._file >= 0:
                 self._let_go()
@@ -205,9 +224,10 @@ class Journal:
         with self._writing:
             try:
                 self._have_file()
-                data = b"".join(self._encoded(batch))
+                counts = Counter(self._faults())
+                data = b"".join([*self._encoded(batch), *self._untold(counts)])
                 _write_fully(self._file, b"\n" + data if self._torn else data)
-                self._torn = False
+                self._torn, self._told = False, counts
             except Exception as error:
                 self._known.clear()
                 self._torn = self._refused = True  # a part of a line may stand at the file's end
@@ -226,6 +246,10 @@ class Journal:
         self._torn = False
         self._known.clear()
         os.close(file)
+
+    def _untold(self, counts: Counter[str]) -> Iterable[bytes]:
+        new = counts - self._told
+        return [line_of(faults_fields(new))] if new else []
 
     def _encoded(self, batch: list[_Item]) -> list[bytes]:
         lines = []

@@ -4,7 +4,7 @@ What cannot be read is reported with file and line, and everything else is kept.
 """
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -31,10 +31,15 @@ class Contents:
     tariffs: dict[str, Tariff] = field(default_factory=dict)
     problems: list[str] = field(default_factory=list)
     foreign_spans: int = 0
+    recorded_faults: dict[str, dict[str, int]] = field(default_factory=dict)
+    """What the writing processes counted as faults, by the id of the entry that says so."""
 
     def faults(self) -> dict[str, int]:
-        """The problems as counted faults for a report."""
-        return dict(Counter(self.problems))
+        """The problems of reading, and what the writers had counted, for a report."""
+        counts = Counter(self.problems)
+        for counted in self.recorded_faults.values():
+            counts.update(counted)
+        return dict(counts)
 
 
 def read(source: str | Path) -> Contents:
@@ -121,12 +126,9 @@ def _read_span(span: Any, scope: str, place: str, contents: Contents) -> None:
     try:
         fields = fields_from_json(span, scope)
         contents.problems.extend(f"{place}: {odd}" for odd in odd_instants(span))
-        if fields.attributes.get(names.ENTRY) == "tariff":
-            tariff = Tariff.from_json(orjson.loads(str(fields.attributes[names.TARIFF_BODY])))
-            contents.tariffs[tariff.digest] = tariff
-            return
-        if fields.attributes.get(names.ENTRY) is None:
-            _take_foreign(fields, place, contents)
+        aside = _ASIDE.get(fields.attributes.get(names.ENTRY))
+        if aside is not None:
+            aside(fields, place, contents)
             return
         entry = entry_of(fields)
     except (KeyError, TypeError, ValueError, AttributeError, ArithmeticError) as error:
@@ -138,12 +140,33 @@ def _read_span(span: Any, scope: str, place: str, contents: Contents) -> None:
         contents.entries.append(entry)
 
 
+def _take_tariff(fields: SpanFields, place: str, contents: Contents) -> None:
+    tariff = Tariff.from_json(orjson.loads(str(fields.attributes[names.TARIFF_BODY])))
+    contents.tariffs[tariff.digest] = tariff
+
+
+def _take_faults(fields: SpanFields, place: str, contents: Contents) -> None:
+    contents.recorded_faults[fields.span_id] = {
+        name.removeprefix(names.FAULT): count
+        for name, count in fields.attributes.items()
+        if name.startswith(names.FAULT) and isinstance(count, int)
+    }
+
+
 def _take_foreign(fields: SpanFields, place: str, contents: Contents) -> None:
     """A span of another instrumentation; what it says that cannot be right is told of."""
     record, problems = observed(fields)
     contents.entries.append(record)
     contents.foreign_spans += 1
     contents.problems.extend(f"{place}: {problem}" for problem in problems)
+
+
+_ASIDE: dict[Any, Callable[[SpanFields, str, Contents], None]] = {
+    "tariff": _take_tariff,
+    "faults": _take_faults,
+    None: _take_foreign,
+}
+"""What is no entry, by the kind that it states."""
 
 
 def read_request(folder: Path, request_id: str) -> Iterable[Entry]:
@@ -161,11 +184,16 @@ def _naming(ids: set[str], folder: Path) -> list[Entry]:
     wanted = tuple(orjson.dumps(one)[1:-1] for one in ids)
     contents = Contents()
     for file in _files(folder):
-        for number, line in enumerate(file.read_bytes().splitlines(), 1):
-            if any(one in line for one in wanted):
-                try:
-                    for span, scope in spans_in(orjson.loads(line)):
-                        _read_span(span, scope, f"{file}, line {number}", contents)
-                except ValueError as error:
-                    contents.problems.append(f"{file}, line {number}: {_said(error)}")
+        with file.open("rb") as lines:
+            for number, line in enumerate(lines, 1):
+                if any(one in line for one in wanted):
+                    _read_line(line, f"{file}, line {number}", contents)
     return contents.entries
+
+
+def _read_line(line: bytes, place: str, contents: Contents) -> None:
+    try:
+        for span, scope in spans_in(orjson.loads(line)):
+            _read_span(span, scope, place, contents)
+    except ValueError as error:
+        contents.problems.append(f"{place}: {_said(error)}")
