@@ -92,10 +92,10 @@ def journal_folder(given: str | Path | None = None) -> Path:
 
 
 def _pricer(pricer: "Pricer | None", card: str | Path | None) -> "Pricer":
-    from agentmeter.pricing import Cached, GenAIPrices, Layered, RateCard
+    from agentmeter.pricing import Cached, GenAIPrices, RateCard
 
     base = pricer or GenAIPrices()
-    layers: Pricer = Layered(RateCard.from_file(card), base) if card else base
+    layers = RateCard.from_file(card).over(base) if card else base
     return Cached(layers, FAULTS.count)
 
 

@@ -136,7 +136,7 @@ class _Builder:
 def _holds_a_call(node: Node) -> bool:
     """A charge is a cost of its own, and no part of what a call around it reports."""
     call = node.record.call
-    return node.contains_calls or (call is not None and (call.charge is None or bool(call.usage)))
+    return node.contains_calls or (call is not None and not call.is_charge)
 
 
 def _sum(parts: Iterable[Usage]) -> Usage:

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
 
-from agentmeter.model.evidence import Evidence
+from agentmeter.model.evidence import Evidence, Source
 from agentmeter.model.money import Money
 from agentmeter.model.segment import Segment
 from agentmeter.model.usage import Usage
@@ -76,3 +76,11 @@ class Call:
     def priced_model(self) -> str | None:
         """The model that answered, else the one that was asked."""
         return self.response_model or self.model
+
+    @property
+    def is_charge(self) -> bool:
+        """Whether the application itself says what this cost or consumed, by its own name."""
+        if self.charge is not None and not self.usage:
+            return True
+        sources = {known.source for known in self.evidence.values()}
+        return sources == {Source.CHARGED}

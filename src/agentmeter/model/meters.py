@@ -80,6 +80,7 @@ _TABLE = (
     Meter("audio_second", Side.OTHER, "second"),
     Meter("video_second", Side.OTHER, "second"),
     Meter("gpu_second", Side.OTHER, "second"),
+    Meter("busy_millisecond", Side.OTHER, "millisecond"),
 )
 
 METERS: dict[str, Meter] = {meter.name: meter for meter in _TABLE}

@@ -1,6 +1,6 @@
 """Cost: quantity x quote, line by line; what has no rate becomes a gap, never a zero."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from decimal import Decimal
 
@@ -17,7 +17,8 @@ _UNSPLIT = {
 class Line:
     """One meter's cost: ``amount = quantity x unit_price``, with the source of the rate.
 
-    ``quantity`` is what is billed: the rate's minimum where less was used.
+    ``quantity`` is what is billed: the rate's minimum where less was used. An adjustment to a
+    meter's price is a line named for what it is (``discount``), ``of`` that meter.
     """
 
     meter: str
@@ -26,6 +27,12 @@ class Line:
     amount: Decimal
     source: str
     assumed: str | None = None
+    of: str | None = None
+
+    @property
+    def billed(self) -> str:
+        """The meter whose quantity this line bills."""
+        return self.of or self.meter
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,9 +68,8 @@ def price(usage: Mapping[str, int], quote: Quote) -> Cost:
         if rate is None:
             gaps.append(Gap(meter, quantity, "the tariff has no rate for this meter at that time"))
         else:
-            lines.append(_line(meter, quantity, rate, note))
-    if _lacks_fee(usage, quote):
-        gaps.append(Gap("request", None, "the tariff has a fee per request; none is counted"))
+            lines.extend(_lines(meter, quantity, rate, note))
+    gaps.extend(Gap(meter, None, reason) for meter, reason in _uncounted(usage, quote))
     return Cost(quote.currency, tuple(lines), tuple(gaps))
 
 
@@ -78,22 +84,33 @@ def amount(usage: Mapping[str, int], quote: Quote) -> Decimal | None:
         if rate is None:
             return None
         result = CONTEXT.fma(_billed(quantity, rate), rate.price, result)
-    return None if _lacks_fee(usage, quote) else result
+    return None if any(_uncounted(usage, quote)) else result
 
 
-def _lacks_fee(usage: Mapping[str, int], quote: Quote) -> bool:
-    return "request" in quote.rates and bool(usage) and "request" not in usage
+TIMED = ("gpu_second", "busy_millisecond")
+"""The meters of GPU time; a call is counted under one of them."""
+
+
+def _uncounted(usage: Mapping[str, int], quote: Quote) -> Iterator[tuple[str, str]]:
+    """What a tariff has a rate for and every call has some of, where none was counted."""
+    if usage and "request" in quote.rates and "request" not in usage:
+        yield "request", "the tariff has a fee per request; none is counted"
+    if usage and "busy_millisecond" in quote.rates and not any(name in usage for name in TIMED):
+        yield "busy_millisecond", "the model is paid by GPU time; none is counted"
 
 
 def _billed(quantity: int, rate: Rate) -> int:
     return max(quantity, rate.minimum) if quantity and rate.minimum is not None else quantity
 
 
-def _line(meter: str, quantity: int, rate: Rate, note: str | None) -> Line:
+def _lines(meter: str, quantity: int, rate: Rate, note: str | None) -> Iterator[Line]:
     billed = _billed(quantity, rate)
     notes = [text for text in (note, rate.assumed) if text is not None]
-    cost = times(billed, rate.price)
-    return Line(meter, billed, rate.price, cost, rate.source, "; ".join(notes) or None)
+    price, told = rate.unadjusted, "; ".join(notes) or None
+    yield Line(meter, billed, price, times(billed, price), rate.source, told)
+    for part in rate.adjusted:
+        amount = times(billed, part.price)
+        yield Line(part.name, billed, part.price, amount, part.source, part.note, meter)
 
 
 _FINEST = -12

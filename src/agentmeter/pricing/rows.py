@@ -65,6 +65,30 @@ def laid_over(upper: Iterable[Rate], lower: Iterable[Rate]) -> tuple[Rate, ...]:
     return (*above, *filled)
 
 
+def without_shadowed(rates: Iterable[Rate]) -> tuple[Rate, ...]:
+    """The rows, trimmed to where no other would always win, so that cutting them at further
+    instants changes nothing about which one holds.
+    """
+    rows = tuple(rates)
+    return tuple(
+        part
+        for place, rate in enumerate(rows)
+        for part in _outside(
+            rate, [one for at, one in enumerate(rows) if _shadows(one, at, rate, place)]
+        )
+    )
+
+
+def _shadows(one: Rate, at: int, rate: Rate, place: int) -> bool:
+    """Whether ``one`` wins at every call that both hold for, while it holds."""
+    return (
+        one.meter == rate.meter
+        and one.window == rate.window
+        and (one.above is None or (rate.above is not None and one.above <= rate.above))
+        and (one.rank > rate.rank or (one.rank == rate.rank and at < place))
+    )
+
+
 def with_derived(rates: Iterable[Rate]) -> tuple[Rate, ...]:
     """The rows, and for each meter and time without one a row at the rate of its whole."""
     stated = own(rates)

@@ -7,7 +7,7 @@ from decimal import Decimal
 from types import MappingProxyType
 from typing import Any, Self
 
-from agentmeter.model.money import exact, plain
+from agentmeter.model.money import CONTEXT, exact, plain
 
 _DAY = 86_400
 
@@ -30,6 +30,16 @@ class PriceKey:
     search_context: str | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class Adjustment:
+    """A part of a price that is shown by itself: a ``discount`` is negative."""
+
+    name: str
+    price: Decimal
+    source: str
+    note: str | None = None
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rate:
     """One row of a tariff: the price of one unit of a meter, and when it holds.
@@ -37,7 +47,8 @@ class Rate:
     ``from_ns`` is inclusive and ``until_ns`` exclusive (nanoseconds since the epoch, UTC);
     ``window`` is a daily window in seconds of the UTC day, which may wrap midnight; ``above``
     holds where the total input is strictly larger; ``minimum`` is the smallest quantity billed;
-    ``assumed`` states what is taken for granted where the source says nothing.
+    ``assumed`` states what is taken for granted where the source says nothing. ``adjusted`` are
+    the parts of ``price`` that stand on lines of their own.
     """
 
     meter: str
@@ -49,6 +60,7 @@ class Rate:
     above: int | None = None
     minimum: int | None = None
     assumed: str | None = None
+    adjusted: tuple[Adjustment, ...] = ()
 
     def holds(self, at_ns: int, total_input: int) -> bool:
         """Whether this row holds for a call that began at ``at_ns`` with that much input."""
@@ -58,6 +70,14 @@ class Rate:
             and (self.above is None or total_input > self.above)
             and (self.window is None or _in_window(at_ns // 1_000_000_000 % _DAY, self.window))
         )
+
+    @property
+    def unadjusted(self) -> Decimal:
+        """The price before the adjustments."""
+        price = self.price
+        for part in self.adjusted:
+            price = CONTEXT.subtract(price, part.price)
+        return price
 
     @property
     def rank(self) -> tuple[bool, bool, int, int]:
@@ -141,7 +161,7 @@ class Tariff:
             "key": _given(self.key),
             "currency": self.currency,
             "version": self.version,
-            "rates": [{**_given(rate), "price": plain(rate.price)} for rate in self.rates],
+            "rates": [_row(rate) for rate in self.rates],
         }
 
     @classmethod
@@ -171,12 +191,20 @@ def _bounds(rates: tuple[Rate, ...]) -> tuple[tuple[int, ...], ...]:
     return tuple(sorted(instants)), tuple(sorted(seconds)), tuple(sorted(steps))
 
 
-def _given(value: PriceKey | Rate) -> dict[str, Any]:
+def _given(value: PriceKey | Rate | Adjustment) -> dict[str, Any]:
     fields = {name: getattr(value, name) for name in value.__dataclass_fields__}
     return {name: given for name, given in fields.items() if given is not None}
 
 
+def _row(rate: Rate) -> dict[str, Any]:
+    row = {**_given(rate), "price": plain(rate.price)}
+    parts = [{**_given(part), "price": plain(part.price)} for part in row.pop("adjusted")]
+    return {**row, "adjusted": parts} if parts else row
+
+
 def _rate(row: Mapping[str, Any]) -> Rate:
     window = row.get("window")
-    fields = {**row, "price": exact(row["price"], "price")}
+    parts = row.get("adjusted", ())
+    adjusted = tuple(Adjustment(**{**one, "price": exact(one["price"], "price")}) for one in parts)
+    fields = {**row, "price": exact(row["price"], "price"), "adjusted": adjusted}
     return Rate(**{**fields, "window": tuple(window) if window else None})

@@ -94,7 +94,7 @@ def _iteration(leaf: Leaf) -> str:
 def _of_call(name: str) -> Callable[[Leaf], str | None]:
     def key(leaf: Leaf) -> str | None:
         call = leaf[2].record.call
-        if call is not None and call.charge is not None and not call.usage:
+        if call is not None and call.is_charge:
             return leaf[2].record.name
         value: Any = getattr(call, name, None)
         return value if isinstance(value, str) else None

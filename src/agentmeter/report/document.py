@@ -202,6 +202,7 @@ def _line(line: Any) -> dict[str, Any]:
         "amount": plain(line.amount),
         "source": line.source,
         "assumed": line.assumed,
+        "of": line.of,
     }
 
 

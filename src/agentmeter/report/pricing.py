@@ -5,6 +5,7 @@ from dataclasses import replace
 
 from agentmeter.attribution.node import Node
 from agentmeter.model import Entry, Extent, Record, Usage
+from agentmeter.pricing.busy import timed
 from agentmeter.pricing.cost import Cost, Gap, Line, price, shared_part, unpriced
 from agentmeter.pricing.keys import key_of
 from agentmeter.pricing.pricer import Pricer
@@ -33,7 +34,7 @@ def _asked(entry: Entry, tariffs: dict[str, Tariff], pricer: Pricer) -> Entry:
     if isinstance(answer, Unpriced):
         return replace(entry, call=replace(call, unpriced=answer.reason))
     tariffs[answer.digest] = answer
-    return replace(entry, call=replace(call, tariff=answer.digest))
+    return timed(replace(entry, call=replace(call, tariff=answer.digest)), answer)
 
 
 def price_node(node: Node, tariffs: Mapping[str, Tariff], request_id: str) -> Cost:

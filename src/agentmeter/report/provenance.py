@@ -64,7 +64,10 @@ def _portions(scope: ScopeReport) -> tuple[Portion, ...]:
 
 def _cost(scope: ScopeReport, usage: Usage) -> Amounts:
     """A piece's quantities at the unit prices of its call; what has no price is not in it."""
-    prices = {line.meter: line.unit_price for line in scope.cost.lines}
+    prices: dict[str, Decimal] = {}
+    for line in scope.cost.lines:
+        before = prices.get(line.billed, Decimal(0))
+        prices[line.billed] = CONTEXT.add(before, line.unit_price)
     amount = Decimal(0)
     for meter, quantity in usage.items():
         if meter in prices:

@@ -29,6 +29,8 @@ from agentmeter.semconv.writing import span_name
 if TYPE_CHECKING:
     from agentmeter.pricing.tariff import Tariff
 
+_NO_TOOLS = "no rate card has a [[tool]] to price it by"
+
 
 class CallScope(Scope):
     """One leaf: an inference, an embedding, a paid tool. Say what it used with ``record``."""
@@ -124,7 +126,7 @@ class CallScope(Scope):
         if tariff is not None:
             self.update(tariff=tariff.digest)
         elif facts.usage:
-            self.update(unpriced=reason)
+            self.update(unpriced=_NO_TOOLS if facts.is_charge else reason)
         return self.facts, tariff
 
     _contains_calls = False
@@ -215,18 +217,26 @@ def charge(
     *,
     amount: str | int | Decimal | None = None,
     currency: str = "USD",
+    quantity: int | None = None,
 ) -> None:
     """Charge a cost that is not tokens to the current request: ``charge("search", usd="0.005")``.
 
-    Give ``usd``, or ``amount`` with ``currency``. Raises ``TypeError`` for a ``float``,
-    ``MoneyError`` for text that is not a number. Outside of any request the charge is kept as
-    unattributed.
+    Give ``usd``; or ``amount`` with ``currency``; or a ``quantity`` that the rate card's
+    ``[[tool]]`` of that name prices (``charge("serpapi.search", quantity=3)``), which is a gap in
+    the report where there is none. Raises ``TypeError`` for a ``float``, ``MoneyError`` for text
+    that is not a number, ``UsageError`` for a quantity that is no count and for a name that is no
+    meter. Outside of any request the charge is kept as unattributed.
     """
-    if (usd is None) == (amount is None):
-        raise TypeError("charge() takes either usd= or amount= with currency=")
-    money = Money(usd if usd is not None else amount, currency)  # type: ignore[arg-type]
+    if sum(given is not None for given in (usd, amount, quantity)) != 1:
+        raise TypeError("charge() takes one of usd=, amount= with currency=, and quantity=")
+    facts: dict[str, Any]
+    if quantity is not None:
+        facts = {"usage": Usage({name: quantity}), "evidence": {name: CHARGED}}
+    else:
+        money = Money(usd if usd is not None else amount, currency)  # type: ignore[arg-type]
+        facts = {"charge": money, "evidence": {"request": CHARGED}}
     with guarded("charge"):
-        scope = CallScope(name, charge=money, evidence={"request": CHARGED})
+        scope = CallScope(name, **facts)
         scope.open(current_scope())
         scope.close()
 

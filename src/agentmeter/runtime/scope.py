@@ -167,7 +167,7 @@ class Scope:
         with guarded("scope.close"):
             self._settle(error, status)
             call, tariff = self._consumed()
-            record = self._record(call)
+            record = _timed(self._record(call), tariff)
             attributes = spans.end(self, record, tariff)
             emit(record, self.ledger, tariff, attributes)
 
@@ -225,6 +225,14 @@ class Scope:
 
     def _parent_request_id(self) -> str | None:
         return None
+
+
+def _timed(record: Record, tariff: "Tariff | None") -> Record:
+    if tariff is None:
+        return record
+    from agentmeter.pricing.busy import timed
+
+    return timed(record, tariff)
 
 
 def _status_of(error: BaseException) -> Status:
