@@ -9,6 +9,7 @@ import click
 import orjson
 
 from agentmeter.api import journal_folder
+from agentmeter.cli.edge import Edge, edge_options
 from agentmeter.exceptions import ConfigurationError, SourceError
 from agentmeter.pricing import Cached, GenAIPrices
 from agentmeter.report.breakdown import breakdown
@@ -28,13 +29,21 @@ from agentmeter.store.reader import read
     "feature, plan or tag:NAME.",
 )
 @click.option("--json", "as_json", is_flag=True, help="JSON; amounts are decimal strings.")
-def report(source: Path | None, request_id: str | None, by: str | None, as_json: bool) -> None:
+@edge_options
+def report(
+    source: Path | None, request_id: str | None, by: str | None, as_json: bool, edge: Edge
+) -> None:
     """Report on SOURCE.
 
     SOURCE is a journal folder (default .agentmeter, or AGENTMETER_DIR), or a file or
     folder of OTLP JSON; GenAI spans of other instrumentations are read as well.
     """
-    made = _made(source or journal_folder())
+    if by is not None and (edge.states or edge.allocations):
+        raise click.UsageError(
+            "--by breaks the direct cost down, which is exact and has no allocations in it; "
+            "leave --allocations, --round, --rounding and --tax out"
+        )
+    made = edge.applied(_made(source or journal_folder()))
     if request_id is not None:
         made = _only(made, request_id)
     if by is not None:
@@ -82,4 +91,5 @@ def _only(made: Report, request_id: str) -> Report:
         listed = ", ".join(one.request_id for one in (found or made.requests)[:5])
         problem = "several requests begin with" if found else "no request"
         raise click.ClickException(f"{problem} {request_id!r}; there are: {listed}")
-    return replace(made, requests=(found[0],), unattributed=None)
+    one = found[0]
+    return replace(made, requests=(one,), unattributed=None, unshared=(), stated=one.stated)

@@ -1,25 +1,39 @@
 """A report as JSON values. Amounts are decimal strings; instants ISO 8601 in UTC."""
 
 from collections.abc import Iterable
-from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
 from agentmeter.model import Attempt, Record
 from agentmeter.model.money import plain
+from agentmeter.report.amounts import iso
 from agentmeter.report.breakdown import Row
 from agentmeter.report.provenance import EVIDENCE, Paid, provenance
 from agentmeter.report.report import Amounts, Missing, Report, RequestReport, ScopeReport
+from agentmeter.report.totals import (
+    allocation_values,
+    by_rule,
+    exchange_values,
+    stated_values,
+)
 
 _MOST_SEGMENTS = 20
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 def document(report: Report) -> dict[str, Any]:
     """The whole report."""
     return {
         "requests": [_request(one) for one in report.requests],
-        "total": {"cost": money(report.amounts), "usage": dict(report.usage)},
+        "total": {
+            "cost": money(report.amounts),
+            "allocated": money(report.allocated),
+            "total": money(report.total),
+            "usage": dict(report.usage),
+            "allocations": by_rule(report),
+            "unshared": allocation_values(report.unshared),
+            "stated": stated_values(report.stated),
+        },
+        "exchange": exchange_values(report),
         "unattributed": _unattributed(report.unattributed),
         "faults": dict(report.faults),
     }
@@ -50,11 +64,6 @@ def money(amounts: Amounts) -> dict[str, Any]:
             {"amount": plain(amounts[currency]), "currency": currency} for currency in order[1:]
         ]
     return value
-
-
-def iso(at_ns: int) -> str:
-    """An instant in ISO 8601, UTC, with microseconds."""
-    return (_EPOCH + timedelta(microseconds=at_ns // 1000)).isoformat()
 
 
 def _request(one: RequestReport) -> dict[str, Any]:
@@ -107,6 +116,10 @@ def _figures(one: RequestReport) -> dict[str, Any]:
         "usage": dict(one.usage),
         "evidence": dict(one.evidence),
         "cost": money(one.amounts),
+        "allocations": allocation_values(one.allocations),
+        "allocated": money(one.allocated),
+        "total": money(one.total),
+        "stated": stated_values(one.stated),
         "waste": {
             **money(one.waste),
             "by_reason": {reason: money(amounts) for reason, amounts in one.waste_by.items()},
@@ -128,7 +141,8 @@ def _missing(gap: Missing) -> dict[str, Any]:
 
 def _unattributed(one: RequestReport | None) -> dict[str, Any]:
     if one is None:
-        return {"calls": 0, "attempts": 0, "usage": {}, "cost": money({}), "unpriced": []}
+        nothing = {"cost": money({}), "allocations": [], "allocated": money({})}
+        return {"calls": 0, "attempts": 0, "usage": {}, **nothing, "unpriced": []}
     return {**_figures(one), "scopes": [_scope(child) for child in one.tree.children]}
 
 

@@ -10,7 +10,9 @@ from agentmeter.attribution.node import Node, RequestView
 from agentmeter.attribution.view import view
 from agentmeter.model import UNATTRIBUTED, Entry, Extent, Record, Source, Usage
 from agentmeter.model.money import CONTEXT
+from agentmeter.pricing.allocation.rule import Allocation
 from agentmeter.pricing.cost import Cost
+from agentmeter.pricing.currency import CurrencyRate
 from agentmeter.pricing.tariff import Tariff
 from agentmeter.report.pricing import price_node
 
@@ -51,11 +53,25 @@ class ScopeReport:
 
 
 @dataclass(frozen=True, slots=True)
+class Stated:
+    """A total as it is stated at the edge: rounded to ``places``, with ``percent`` of tax."""
+
+    currency: str
+    net: Decimal
+    tax: Decimal
+    gross: Decimal
+    places: int
+    rounding: str
+    percent: Decimal
+
+
+@dataclass(frozen=True, slots=True)
 class RequestReport:
     """One request: its tree and the figures over all of it.
 
     ``waste_by`` is the waste by reason; ``only_observed`` counts the calls that are known from
-    other instrumentations alone, whose sampling makes every total a lower bound.
+    other instrumentations alone, whose sampling makes every total a lower bound. ``allocations``
+    are its parts of what whole periods cost, beside the direct cost and in no scope's.
     """
 
     view: RequestView
@@ -66,6 +82,8 @@ class RequestReport:
     missing: tuple[Missing, ...]
     waste_by: Mapping[str, Amounts] = field(default_factory=dict)
     only_observed: int = 0
+    allocations: tuple[Allocation, ...] = ()
+    stated: Stated | None = None
 
     @property
     def is_lower_bound(self) -> bool:
@@ -90,6 +108,16 @@ class RequestReport:
         return self.tree.amounts
 
     @property
+    def allocated(self) -> Amounts:
+        """The sum of the allocations, by currency."""
+        return allocated_amounts(self.allocations)
+
+    @property
+    def total(self) -> Amounts:
+        """Direct and allocated cost, by currency."""
+        return added((self.amounts, self.allocated))
+
+    @property
     def waste(self) -> Amounts:
         """The part of it that bought nothing."""
         return self.tree.waste
@@ -97,16 +125,34 @@ class RequestReport:
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """Requests, what belongs to none, and what went wrong on the way; ``str`` is its text."""
+    """Requests, what belongs to none, and what went wrong on the way; ``str`` is its text.
+
+    ``unshared`` are the wholes of periods that no request could be given a part of; ``exchange``
+    the rates that amounts were converted at, ``stated`` the total rounded and taxed.
+    """
 
     requests: tuple[RequestReport, ...]
     unattributed: RequestReport | None = None
     faults: Mapping[str, int] = field(default_factory=dict)
+    unshared: tuple[Allocation, ...] = ()
+    stated: Stated | None = None
+    exchange: tuple[CurrencyRate, ...] = ()
 
     @property
     def amounts(self) -> Amounts:
         """All that is priced, unattributed work included, by currency."""
         return added(part.amounts for part in self._parts())
+
+    @property
+    def allocated(self) -> Amounts:
+        """What whole periods cost, unshared wholes included, by currency."""
+        shared = (part.allocated for part in self._parts())
+        return added([*shared, allocated_amounts(self.unshared)])
+
+    @property
+    def total(self) -> Amounts:
+        """Direct and allocated cost, by currency."""
+        return added((self.amounts, self.allocated))
 
     @property
     def usage(self) -> Usage:
@@ -218,11 +264,12 @@ def _tree(one: RequestView, tariffs: Mapping[str, Tariff]) -> ScopeReport:
     built: dict[int, ScopeReport] = {}
     for node in reversed(order):
         children = tuple(built[id(child)] for child in node.children)
-        built[id(node)] = _scope(node, children, price_node(node, tariffs, one.request_id))
+        built[id(node)] = assembled(node, children, price_node(node, tariffs, one.request_id))
     return built[id(one.root)]
 
 
-def _scope(node: Node, children: tuple[ScopeReport, ...], cost: Cost) -> ScopeReport:
+def assembled(node: Node, children: tuple[ScopeReport, ...], cost: Cost) -> ScopeReport:
+    """A scope with the sums over what is below it."""
     own: Amounts = {cost.currency: cost.amount} if cost.lines else {}
     usage = node.usage
     for child in children:
@@ -235,6 +282,11 @@ def _scope(node: Node, children: tuple[ScopeReport, ...], cost: Cost) -> ScopeRe
         added([own, *(child.amounts for child in children)]),
         added([own if node.waste else {}, *(child.waste for child in children)]),
     )
+
+
+def allocated_amounts(lines: Iterable[Allocation]) -> Amounts:
+    """The sum of allocation lines, by currency."""
+    return added({line.currency: line.amount} for line in lines)
 
 
 def added(parts: Iterable[Amounts]) -> Amounts:

@@ -1,17 +1,16 @@
 """A report as plain text: a list of requests, or one request as a tree."""
 
 from collections.abc import Iterable, Sequence
-from decimal import Decimal
 
 from agentmeter.model import Record, Usage
-from agentmeter.model.money import CONTEXT
+from agentmeter.report.amounts import amount_text, iso
 from agentmeter.report.breakdown import Row
-from agentmeter.report.document import iso, money
+from agentmeter.report.document import money
 from agentmeter.report.provenance import EVIDENCE, Paid, provenance
-from agentmeter.report.report import Amounts, Report, RequestReport, ScopeReport
+from agentmeter.report.report import Report, RequestReport, ScopeReport
+from agentmeter.report.totals import cells, figures, heads, notes, total_cells
 
 _TOP = 5
-_PLACES = Decimal("0.000001")
 _MARKS = {"ok": "", "closed": " [closed early]", "never_closed": " [never closed]"}
 
 
@@ -21,19 +20,9 @@ def text(report: Report) -> str:
     parts = [request_text(report.requests[0]) if single else _listing(report)]
     if report.unattributed is not None:
         parts.append(_unattributed(report.unattributed))
+    parts.extend(notes(report))
     parts.extend(_faults(report))
     return "\n".join(parts)
-
-
-def amount_text(amounts: Amounts) -> str:
-    """Amounts to six places: ``$0.000285``; several currencies side by side."""
-    if not amounts:
-        return "$0.000000"
-    sums = []
-    for currency, amount in sorted(amounts.items()):
-        rounded = CONTEXT.quantize(amount, _PLACES)
-        sums.append(f"${rounded:f}" if currency == "USD" else f"{rounded:f} {currency}")
-    return " + ".join(sums)
 
 
 def request_text(one: RequestReport) -> str:
@@ -69,16 +58,20 @@ def shown(text: str) -> str:
 
 
 def _listing(report: Report) -> str:
-    rows: list[tuple[str, ...]] = [
-        ("request", "user", "tenant", "feature", "calls", "tokens", "cost", "waste", "")
-    ]
-    rows.extend(_listed(one) for one in report.requests)
+    more = heads(report)
+    first = ("request", "user", "tenant", "feature", "calls", "tokens", "cost", *more, "waste", "")
+    rows: list[tuple[str, ...]] = [first]
+    rows.extend(_listed(one, cells(report, one)) for one in report.requests)
     total = report.usage.total_tokens
     count = len(report.requests)
     rows.append(
-        (f"{count} requests", "", "", "", "", f"{total:,}", amount_text(report.amounts), "", "")
+        (
+            *(f"{count} requests", "", "", "", "", f"{total:,}", amount_text(report.amounts)),
+            *total_cells(report),
+            *("", ""),
+        )
     )
-    return _table(rows, right=(4, 5, 6, 7))
+    return _table(rows, right=tuple(range(4, 8 + len(more))))
 
 
 def rows_text(by: str, rows: Iterable[Row]) -> str:
@@ -109,15 +102,15 @@ def _table(rows: Sequence[tuple[str, ...]], right: tuple[int, ...]) -> str:
     )
 
 
-def _listed(one: RequestReport) -> tuple[str, ...]:
+def _listed(one: RequestReport, more: tuple[str, ...]) -> tuple[str, ...]:
     owner = one.view.owner
-    notes = []
+    told = []
     if one.missing:
-        notes.append(f"not priced in full ({len(one.missing)})")
+        told.append(f"not priced in full ({len(one.missing)})")
     weak = {kind: n for kind, n in one.evidence.items() if kind not in ("reported", "charged")}
-    notes.extend(f"{count} {kind}" for kind, count in weak.items())
+    told.extend(f"{count} {kind}" for kind, count in weak.items())
     if one.tree.record.status.value != "ok":
-        notes.append(one.tree.record.status.value.replace("_", " "))
+        told.append(one.tree.record.status.value.replace("_", " "))
     return (
         shown(one.request_id),
         shown(owner.user or "-"),
@@ -126,8 +119,9 @@ def _listed(one: RequestReport) -> tuple[str, ...]:
         str(one.calls),
         f"{one.usage.total_tokens:,}",
         ("≥ " if one.is_lower_bound else "") + amount_text(one.amounts),
+        *more,
         amount_text(one.waste) if any(one.waste.values()) else "-",
-        ", ".join(notes),
+        ", ".join(told),
     )
 
 
@@ -147,24 +141,25 @@ def _head(one: RequestReport) -> str:
 
 def _figures(one: RequestReport) -> list[str]:
     bound = "≥ " if one.is_lower_bound else ""
-    figures = [
+    lines = [
         f"  cost {bound}{amount_text(one.amounts)}"
         + (f"  of it waste {_waste(one)}" if any(one.waste.values()) else ""),
+        *figures(one),
         f"  {one.calls} calls, {one.attempts} attempts, {usage_text(one.usage)}",
         "  evidence: " + ", ".join(f"{kind} {count}" for kind, count in one.evidence.items()),
     ]
     if one.only_observed:
-        figures.append(
+        lines.append(
             f"  {one.only_observed} calls known only from other instrumentations' spans: "
             "as complete as those were sampled"
         )
     if one.view.missing_parents:
-        figures.append(f"  {one.view.missing_parents} scopes whose parent has no record")
+        lines.append(f"  {one.view.missing_parents} scopes whose parent has no record")
     if one.view.missing:
         named = ", ".join(one.view.missing[:3])
         more = f" and {len(one.view.missing) - 3} more" if len(one.view.missing) > 3 else ""
-        figures.append(f"  {len(one.view.missing)} scopes have left no record: {named}{more}")
-    return figures
+        lines.append(f"  {len(one.view.missing)} scopes have left no record: {named}{more}")
+    return lines
 
 
 def _waste(one: RequestReport) -> str:

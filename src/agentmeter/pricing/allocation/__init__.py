@@ -1,0 +1,1 @@
+"""Allocations: cost that depends on a whole period, shared out afterwards on lines of its own."""
