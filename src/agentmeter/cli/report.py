@@ -92,4 +92,11 @@ def _only(made: Report, request_id: str) -> Report:
         problem = "several requests begin with" if found else "no request"
         raise click.ClickException(f"{problem} {request_id!r}; there are: {listed}")
     one = found[0]
-    return replace(made, requests=(one,), unattributed=None, unshared=(), stated=one.stated)
+    return replace(
+        made,
+        requests=(one,),
+        unattributed=None,
+        unshared=(),
+        unshared_stated=None,
+        stated=one.stated,
+    )

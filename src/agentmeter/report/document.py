@@ -31,6 +31,7 @@ def document(report: Report) -> dict[str, Any]:
             "usage": dict(report.usage),
             "allocations": by_rule(report),
             "unshared": allocation_values(report.unshared),
+            "unshared_stated": stated_values(report.unshared_stated),
             "stated": stated_values(report.stated),
         },
         "exchange": exchange_values(report),

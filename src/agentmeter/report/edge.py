@@ -162,8 +162,11 @@ def stated(
         gross = CONTEXT.add(net, taxed)
         return Stated(currency, net, taxed, gross, places, rounding, percent)
 
+    def part_said(key: str) -> Stated | None:
+        return said(net_parts[key], tax_parts[key]) if key in net_parts else None
+
     def with_statement(part: RequestReport, key: str) -> RequestReport:
-        return replace(part, stated=said(net_parts[key], tax_parts[key]))
+        return replace(part, stated=part_said(key))
 
     lone = report.unattributed
     return replace(
@@ -171,6 +174,7 @@ def stated(
         requests=tuple(with_statement(one, one.request_id) for one in report.requests),
         unattributed=with_statement(lone, _UNATTRIBUTED) if lone else None,
         stated=said(net, taxed),
+        unshared_stated=part_said(_UNSHARED),
     )
 
 

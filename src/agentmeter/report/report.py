@@ -136,6 +136,7 @@ class Report:
     faults: Mapping[str, int] = field(default_factory=dict)
     unshared: tuple[Allocation, ...] = ()
     stated: Stated | None = None
+    unshared_stated: Stated | None = None
     exchange: tuple[CurrencyRate, ...] = ()
 
     @property

@@ -52,7 +52,9 @@ def figures(one: RequestReport) -> list[str]:
 
 def notes(report: Report) -> list[str]:
     """What stands below the requests: wholes that were not shared, and the rates of exchange."""
-    lines = [f"not shared out: {_line(line)}" for line in report.unshared]
+    lone = report.unattributed
+    lines = [f"unattributed: {_line(line)}" for line in (lone.allocations if lone else ())]
+    lines.extend(f"not shared out: {_line(line)}" for line in report.unshared)
     if report.stated and len(report.requests) != 1:
         lines.append(f"stated: {statement_text(report.stated)}")
     lines.extend(

@@ -51,8 +51,8 @@ class Volume:
         if self.mode == "all_units":
             yield from ((quantity, step) for step in reached[-1:])
             return
-        for step, above in zip(reached, [*reached[1:], None], strict=True):
-            end = quantity if above is None else above.above
+        ends = [*(step.above for step in reached[1:]), quantity]
+        for step, end in zip(reached, ends, strict=False):
             yield CONTEXT.subtract(end, step.above), step
 
 
