@@ -1,17 +1,26 @@
-"""The README is executed; importing does nothing and is quick to do."""
+"""The README and the documents are executed; importing does nothing and is quick to do."""
 
 import re
 import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 ROOT = Path(__file__).parents[1]
 
 
-def test_the_readme_runs(tmp_path: Path) -> None:
-    """Every Python block of the README runs as it stands, in one program."""
-    blocks = re.findall(r"```python\n(.*?)```", (ROOT / "README.md").read_text(), re.DOTALL)
-    assert blocks
+PAGES = [
+    page
+    for page in (ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md")))
+    if "```python" in page.read_text()
+]
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_every_page_runs(page: Path, tmp_path: Path) -> None:
+    """Every Python block of the README and of the documents runs, one program a page."""
+    blocks = re.findall(r"```python\n(.*?)```", page.read_text(), re.DOTALL)
     done = subprocess.run(
         [sys.executable, "-c", "\n".join(blocks)], cwd=tmp_path, capture_output=True, text=True
     )

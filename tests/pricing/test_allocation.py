@@ -248,7 +248,7 @@ def test_neither_the_order_of_calls_nor_that_of_rules_matters(
 def test_parts_sum_to_the_whole(term: object, leaves: list[Used], by: str, quantum: int) -> None:
     """Of a single rule and period the lines sum to the whole that its term comes to."""
     rule = Rule("x", term, PERIODS[:1], by, quantum=quantum)  # type: ignore[arg-type]
-    about = [one for one in leaves if rule.about(one, PERIODS[0])]
+    about = [one for one in leaves if rule.about(one) and one.started_ns < PERIODS[0][1]]
     spent = sum((one.amount for one in about), Decimal(0))
     lines = [line for found in allocate([rule], leaves).values() for line in found]
     whole = sum((line.amount for line in lines), Decimal(0))

@@ -59,11 +59,10 @@ class Rule:
     quantum: int = -12
     source: str = ""
 
-    def about(self, one: Used, period: tuple[int, int]) -> bool:
-        """Whether a leaf's cost is what this rule is about, in a period."""
+    def about(self, one: Used) -> bool:
+        """Whether a leaf's cost is what this rule is about, whenever it was."""
         return (
             one.currency == self.currency
-            and period[0] <= one.started_ns < period[1]
             and self.provider in (None, canonical(one.provider))
             and (self.model == "*" or fnmatchcase((one.model or "").lower(), self.model))
         )

@@ -5,6 +5,7 @@ what was spent after volume rebates), capacity, fixed amounts, and credits last 
 after rebates and earlier credits, those that expire first being used first).
 """
 
+from bisect import bisect_left
 from collections.abc import Iterable, Mapping, Sequence
 from decimal import Decimal
 
@@ -33,10 +34,12 @@ def allocate(rules: Iterable[Rule], used: Iterable[Used]) -> Mapping[str, tuple[
     The result depends neither on the order of ``used`` nor on that of the rules.
     """
     leaves = sorted(used, key=lambda one: (one.started_ns, one.request_id))
+    starts = [one.started_ns for one in leaves]
     lines: Lines = {}
     for rule in sorted(rules, key=_turn):
         for number, period in enumerate(rule.periods):
-            about = [one for one in leaves if rule.about(one, period)]
+            first, last = (bisect_left(starts, at) for at in period)
+            about = [one for one in leaves[first:last] if rule.about(one)]
             for request_id, line in _shared(rule, number, about, lines):
                 lines.setdefault(request_id, []).append(line)
     return {request_id: tuple(found) for request_id, found in lines.items()}
