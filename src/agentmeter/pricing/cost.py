@@ -106,7 +106,7 @@ def _billed(quantity: int, rate: Rate) -> int:
 def _lines(meter: str, quantity: int, rate: Rate, note: str | None) -> Iterator[Line]:
     billed = _billed(quantity, rate)
     notes = [text for text in (note, rate.assumed) if text is not None]
-    price, told = rate.unadjusted, "; ".join(notes) or None
+    price, told = rate.unadjusted if rate.adjusted else rate.price, "; ".join(notes) or None
     yield Line(meter, billed, price, times(billed, price), rate.source, told)
     for part in rate.adjusted:
         amount = times(billed, part.price)

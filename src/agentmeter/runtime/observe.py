@@ -15,7 +15,7 @@ from agentmeter.model import UNATTRIBUTED, Kind, Record
 from agentmeter.runtime.call import CallScope
 from agentmeter.runtime.context import current_scope
 from agentmeter.runtime.faults import FAULTS, guarded
-from agentmeter.runtime.scope import Scope, emit
+from agentmeter.runtime.scope import Scope, emit, with_busy_time
 from agentmeter.runtime.state import STATE
 from agentmeter.semconv import names
 from agentmeter.semconv.fields import SpanFields
@@ -158,7 +158,7 @@ def _record(record: Record, scope: Scope | None) -> None:
         call=call,
         late=ledger is not None and ledger.closed,
     )
-    emit(seen, ledger, tariff)
+    emit(with_busy_time(seen, tariff), ledger, tariff)
 
 
 def _processor() -> object:

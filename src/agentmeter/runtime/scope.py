@@ -167,7 +167,7 @@ class Scope:
         with guarded("scope.close"):
             self._settle(error, status)
             call, tariff = self._consumed()
-            record = _timed(self._record(call), tariff)
+            record = with_busy_time(self._record(call), tariff)
             attributes = spans.end(self, record, tariff)
             emit(record, self.ledger, tariff, attributes)
 
@@ -227,7 +227,8 @@ class Scope:
         return None
 
 
-def _timed(record: Record, tariff: "Tariff | None") -> Record:
+def with_busy_time(record: Record, tariff: "Tariff | None") -> Record:
+    """``record`` with the time that it was busy, where its tariff is by time."""
     if tariff is None:
         return record
     from agentmeter.pricing.busy import timed

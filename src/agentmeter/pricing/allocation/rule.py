@@ -33,11 +33,11 @@ class Used:
     currency: str = "USD"
     amounts: Mapping[str, Decimal] = field(default_factory=dict)
     calls: int = 1
+    amount: Decimal = field(init=False)
+    """Its cost."""
 
-    @property
-    def amount(self) -> Decimal:
-        """Its cost."""
-        return total(self.amounts)
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "amount", total(self.amounts))
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +63,7 @@ class Rule:
         """Whether a leaf's cost is what this rule is about, whenever it was."""
         return (
             one.currency == self.currency
-            and self.provider in (None, canonical(one.provider))
+            and (self.provider is None or self.provider == canonical(one.provider))
             and (self.model == "*" or fnmatchcase((one.model or "").lower(), self.model))
         )
 
