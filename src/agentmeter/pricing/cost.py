@@ -68,8 +68,10 @@ def price(usage: Mapping[str, int], quote: Quote) -> Cost:
         if rate is None:
             gaps.append(Gap(meter, quantity, "the tariff has no rate for this meter at that time"))
         else:
-            lines.extend(_lines(meter, quantity, rate, note))
-    gaps.extend(Gap(meter, None, reason) for meter, reason in _uncounted(usage, quote))
+            lines.append(_line(meter, quantity, rate, note))
+            if rate.adjusted:
+                lines.extend(_adjustments(meter, quantity, rate))
+    gaps.extend(_uncounted(usage, quote))
     return Cost(quote.currency, tuple(lines), tuple(gaps))
 
 
@@ -84,33 +86,42 @@ def amount(usage: Mapping[str, int], quote: Quote) -> Decimal | None:
         if rate is None:
             return None
         result = CONTEXT.fma(_billed(quantity, rate), rate.price, result)
-    return None if any(_uncounted(usage, quote)) else result
+    return None if _uncounted(usage, quote) else result
 
 
 TIMED = ("gpu_second", "busy_millisecond")
 """The meters of GPU time; a call is counted under one of them."""
 
 
-def _uncounted(usage: Mapping[str, int], quote: Quote) -> Iterator[tuple[str, str]]:
+def _uncounted(usage: Mapping[str, int], quote: Quote) -> list[Gap]:
     """What a tariff has a rate for and every call has some of, where none was counted."""
-    if usage and "request" in quote.rates and "request" not in usage:
-        yield "request", "the tariff has a fee per request; none is counted"
-    if usage and "busy_millisecond" in quote.rates and not any(name in usage for name in TIMED):
-        yield "busy_millisecond", "the model is paid by GPU time; none is counted"
+    gaps: list[Gap] = []
+    if "request" in quote.rates and usage and "request" not in usage:
+        reason = "the tariff has a fee per request; none is counted"
+        gaps.append(Gap("request", None, reason))
+    if "busy_millisecond" in quote.rates and usage and not any(one in usage for one in TIMED):
+        reason = "the model is paid by GPU time; none is counted"
+        gaps.append(Gap("busy_millisecond", None, reason))
+    return gaps
 
 
 def _billed(quantity: int, rate: Rate) -> int:
     return max(quantity, rate.minimum) if quantity and rate.minimum is not None else quantity
 
 
-def _lines(meter: str, quantity: int, rate: Rate, note: str | None) -> Iterator[Line]:
+def _line(meter: str, quantity: int, rate: Rate, note: str | None) -> Line:
     billed = _billed(quantity, rate)
     notes = [text for text in (note, rate.assumed) if text is not None]
-    price, told = rate.unadjusted if rate.adjusted else rate.price, "; ".join(notes) or None
-    yield Line(meter, billed, price, times(billed, price), rate.source, told)
+    price = rate.unadjusted if rate.adjusted else rate.price
+    told = "; ".join(notes) or None
+    return Line(meter, billed, price, times(billed, price), rate.source, told)
+
+
+def _adjustments(meter: str, quantity: int, rate: Rate) -> Iterator[Line]:
+    billed = _billed(quantity, rate)
     for part in rate.adjusted:
-        amount = times(billed, part.price)
-        yield Line(part.name, billed, part.price, amount, part.source, part.note, meter)
+        cost = times(billed, part.price)
+        yield Line(part.name, billed, part.price, cost, part.source, part.note, meter)
 
 
 _FINEST = -12
