@@ -28,6 +28,7 @@ from agentmeter.runtime.request import current
 
 if TYPE_CHECKING:
     from agentmeter.runtime.carrier import inject, resume
+    from agentmeter.runtime.pricing import price
     from agentmeter.runtime.provenance.documents import retrieved
     from agentmeter.runtime.shared import shared
 
@@ -56,6 +57,7 @@ __all__ = [
     "flush",
     "inject",
     "instrument",
+    "price",
     "request",
     "resume",
     "retrieved",
@@ -67,6 +69,7 @@ __all__ = [
 
 _LATER = {
     "inject": "runtime.carrier",
+    "price": "runtime.pricing",
     "resume": "runtime.carrier",
     "retrieved": "runtime.provenance.documents",
     "shared": "runtime.shared",

@@ -92,9 +92,9 @@ def journal_folder(given: str | Path | None = None) -> Path:
 
 
 def _pricer(pricer: "Pricer | None", card: str | Path | None) -> "Pricer":
-    from agentmeter.pricing import Cached, GenAIPrices, RateCard
+    from agentmeter.pricing import Cached, Catalog, RateCard
 
-    base = pricer or GenAIPrices()
+    base = pricer or Catalog()
     layers = RateCard.from_file(card).over(base) if card else base
     return Cached(layers, FAULTS.count)
 

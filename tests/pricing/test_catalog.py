@@ -144,11 +144,12 @@ def test_a_fee_per_request_that_is_not_counted_is_a_gap() -> None:
 
 
 def test_an_hourly_price_says_that_its_second_is_rounded_and_keeps_its_minimum() -> None:
-    """Groq bills Whisper at 0.111 per hour and for no less than ten seconds."""
+    """Groq bills Whisper at 0.111 per hour and for no less than ten seconds; an hour is exact."""
     quote = tariff("groq", "whisper-large-v3").quote(NOW, 0)
     (line,) = price({"audio_second": 3}, quote).lines
-    assert (line.quantity, plain(line.amount)) == (10, "0.00030833333333333")
+    assert (line.quantity, plain(line.amount)) == (10, "0.000308333333")
     assert line.assumed == "0.111 per 3,600, rounded to 18 decimals for one"
+    assert plain(price({"audio_second": 3600}, quote).amount) == "0.111"
     (exact,) = price({"audio_second": 60}, tariff("openai", "whisper-1").quote(NOW, 0)).lines
     assert (plain(exact.amount), exact.assumed) == ("0.006", None)
 

@@ -11,7 +11,7 @@ import orjson
 from agentmeter.api import journal_folder
 from agentmeter.cli.edge import Edge, edge_options
 from agentmeter.exceptions import ConfigurationError, SourceError
-from agentmeter.pricing import Cached, GenAIPrices
+from agentmeter.pricing import Cached, Catalog
 from agentmeter.report.breakdown import breakdown
 from agentmeter.report.document import row_values
 from agentmeter.report.pricing import priced_now
@@ -75,7 +75,7 @@ def _made(source: Path) -> Report:
         contents = read(source)
         entries, tariffs = contents.entries, contents.tariffs
         if contents.foreign_spans:
-            entries, tariffs = priced_now(entries, tariffs, Cached(GenAIPrices()))
+            entries, tariffs = priced_now(entries, tariffs, Cached(Catalog()))
         return build(entries, tariffs, faults=contents.faults())
     except SourceError as error:
         raise click.ClickException(str(error)) from error

@@ -63,11 +63,16 @@ _TABLE = (
     Meter("output_unsplit", Side.OUTPUT, "token", unsplit=True),
     # Work of the provider's own tools.
     Meter("web_search", Side.OTHER, "search"),
+    Meter("web_search_preview", Side.OTHER, "search"),  # the tool before it was generally there
     Meter("web_fetch", Side.OTHER, "fetch"),
     Meter("x_search", Side.OTHER, "search"),
     Meter("file_search", Side.OTHER, "search"),
     Meter("maps_grounding", Side.OTHER, "query"),
     Meter("code_interpreter", Side.OTHER, "session"),
+    Meter("code_interpreter_4g", Side.OTHER, "session"),  # a container with so much memory
+    Meter("code_interpreter_16g", Side.OTHER, "session"),
+    Meter("code_interpreter_64g", Side.OTHER, "session"),
+    Meter("container_second", Side.OTHER, "second"),
     Meter("source", Side.OTHER, "source"),  # a source that a live search used
     Meter("search_unit", Side.OTHER, "search unit"),  # a query over up to 100 documents
     # What is billed by the piece or by time.

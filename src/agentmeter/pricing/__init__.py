@@ -12,9 +12,11 @@ from agentmeter.pricing.tariff import PriceKey, Quote, Rate, Tariff, Unpriced
 if TYPE_CHECKING:
     from agentmeter.pricing.catalog import GenAIPrices
     from agentmeter.pricing.ratecard import RateCard
+    from agentmeter.pricing.supplemented import Catalog
 
 __all__ = [
     "Cached",
+    "Catalog",
     "Cost",
     "Gap",
     "GenAIPrices",
@@ -31,7 +33,7 @@ __all__ = [
     "unpriced",
 ]
 
-_LATER = {"GenAIPrices": "catalog", "RateCard": "ratecard"}
+_LATER = {"GenAIPrices": "catalog", "RateCard": "ratecard", "Catalog": "supplemented"}
 
 
 def __getattr__(name: str) -> Any:

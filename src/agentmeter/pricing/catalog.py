@@ -11,12 +11,11 @@ import threading
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from datetime import UTC, datetime, time
-from decimal import Decimal, Inexact
+from decimal import Decimal
 from typing import Any
 
-from agentmeter.model.money import CONTEXT, plain
 from agentmeter.pricing.providers import canonical, standard
-from agentmeter.pricing.rows import between, laid_over, noted, with_derived
+from agentmeter.pricing.rows import between, for_one, laid_over, noted, with_derived
 from agentmeter.pricing.tariff import PriceKey, Rate, Tariff, Unpriced
 
 _FIELDS: dict[str, tuple[tuple[str, ...], int]] = {
@@ -33,9 +32,13 @@ _FIELDS: dict[str, tuple[tuple[str, ...], int]] = {
     "output_reasoning_mtok": (("reasoning",), 1_000_000),
     "output_audio_mtok": (("output_audio",), 1_000_000),
     "output_image_mtok": (("output_image",), 1_000_000),
+    "output_video_mtok": (("output_video",), 1_000_000),
+    "output_citation_mtok": (("citation",), 1_000_000),
     "web_searches_kcount": (("web_search",), 1_000),
     "storage_searches_kcount": (("file_search",), 1_000),
     "requests_kcount": (("request",), 1_000),
+    "rerank_searches_kcount": (("search_unit",), 1_000),
+    "input_text_messages_kcount": (("text_message",), 1_000),
     "input_document_kpages": (("page",), 1_000),
     "input_mchars": (("character",), 1_000_000),
     "audio_hours": (("audio_second",), 3_600),
@@ -48,8 +51,6 @@ _MINIMUM = {
     ("groq", "whisper-large-v3-turbo", "audio_second"): 10,
 }
 """(provider, model, meter) → smallest quantity billed: genai-prices has these two in its code."""
-
-_FINEST = Decimal("1e-18")
 
 
 class GenAIPrices:
@@ -69,9 +70,7 @@ class GenAIPrices:
             return Unpriced("the call names no model")
         snapshot = self._loaded()
         try:
-            provider, model = snapshot.find_provider_model(
-                key.model, None, canonical(key.provider), None
-            )
+            provider, model = _found(snapshot, key.model, canonical(key.provider))
         except LookupError:
             return Unpriced(_unknown(snapshot, key))
         rates = tuple(_rows(provider, model, key, self._version))
@@ -79,6 +78,19 @@ class GenAIPrices:
             return Unpriced(f"no price for {_condition(key)} of {key.model!r} in {self._version}")
         notes = tuple(_notes(provider, model, key))
         return Tariff(key, "USD", self._version, with_derived(_noted(rates, notes)))
+
+    @property
+    def version(self) -> str:
+        """The installed genai-prices: ``genai-prices 0.2.3``."""
+        self._loaded()
+        return self._version
+
+    def provider_of(self, model: str) -> str | None:
+        """The provider whose models are named like this, where one is."""
+        try:
+            return str(self._loaded().find_provider(model.lower(), None, None).id)
+        except LookupError:
+            return None
 
     def _loaded(self) -> Any:
         with self._lock:
@@ -93,13 +105,28 @@ class GenAIPrices:
         return self._snapshot
 
 
-def _unknown(snapshot: Any, key: PriceKey) -> str:
+def _found(snapshot: Any, name: str, provider: str | None) -> tuple[Any, Any]:
+    """The provider and model; the model's name may begin with its provider's (``openai/gpt-5``).
+
+    A provider goes by its name and the aliases of ours. genai-prices would take any name that
+    contains a provider's for that provider, a proxy of one's own with prices of its own as well.
+    """
+    if provider is not None and all(provider != known.id for known in snapshot.providers):
+        raise LookupError(provider)
     try:
-        asked = [snapshot.find_provider(key.model, canonical(key.provider), None)]
+        return snapshot.find_provider_model(name, None, provider, None)  # type: ignore[no-any-return]
     except LookupError:
-        if key.provider is not None:
-            return f"unknown provider {key.provider!r} (model {key.model!r})"
-        asked = snapshot.providers
+        prefix, _, rest = name.partition("/")
+        if not rest or provider is None or canonical(prefix) != provider:
+            raise
+        return _found(snapshot, rest, provider)
+
+
+def _unknown(snapshot: Any, key: PriceKey) -> str:
+    asked = [one for one in snapshot.providers if one.id == canonical(key.provider)]
+    if not asked and key.provider is not None:
+        return f"unknown provider {key.provider!r} (model {key.model!r})"
+    asked = asked or snapshot.providers
     names = [
         model.id for provider in asked for model in provider.models if model.is_match(model.id)
     ]
@@ -206,28 +233,16 @@ def _priced_rows(prices: Any, constraint: Any, source: str) -> Iterator[Rate]:
         window = (_second(constraint.start_time), _second(constraint.end_time))
     for field, (meters, per) in _FIELDS.items():
         for above, amount in _steps(getattr(prices, field, None)):
-            price, note = _for_one(amount, per)
             for meter in meters:
-                yield Rate(
+                rate = Rate(
                     meter=meter,
-                    price=price,
+                    price=amount,
                     source=source,
                     from_ns=from_ns,
                     window=window,
                     above=above,
-                    assumed=note,
                 )
-
-
-def _for_one(amount: Decimal, per: int) -> tuple[Decimal, str | None]:
-    """The price of one unit; a price per hour may have no exact one per second, which is said."""
-    context = CONTEXT.copy()
-    context.clear_flags()
-    price = context.divide(amount, Decimal(per))
-    if not context.flags[Inexact]:
-        return price, None
-    note = f"{plain(amount)} per {per:,}, rounded to 18 decimals for one"
-    return CONTEXT.quantize(price, _FINEST), note
+                yield for_one(rate, per)
 
 
 def _second(at: time) -> int:

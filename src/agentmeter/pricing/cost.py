@@ -85,7 +85,10 @@ def amount(usage: Mapping[str, int], quote: Quote) -> Decimal | None:
         rate = quote.rates.get(_UNSPLIT[meter][0] if meter in _UNSPLIT else meter)
         if rate is None:
             return None
-        result = CONTEXT.fma(_billed(quantity, rate), rate.price, result)
+        if rate.places is None:
+            result = CONTEXT.fma(_billed(quantity, rate), rate.price, result)
+        else:
+            result = CONTEXT.add(result, rate.amount(_billed(quantity, rate)))
     return None if _uncounted(usage, quote) else result
 
 
@@ -114,7 +117,15 @@ def _line(meter: str, quantity: int, rate: Rate, note: str | None) -> Line:
     notes = [text for text in (note, rate.assumed) if text is not None]
     price = rate.unadjusted if rate.adjusted else rate.price
     told = "; ".join(notes) or None
-    return Line(meter, billed, price, times(billed, price), rate.source, told)
+    return Line(meter, billed, price, _before(billed, rate), rate.source, told)
+
+
+def _before(billed: int, rate: Rate) -> Decimal:
+    """The amount before the adjustments, which with theirs is that of the rate."""
+    amount = rate.amount(billed)
+    for part in rate.adjusted:
+        amount = CONTEXT.subtract(amount, times(billed, part.price))
+    return amount
 
 
 def _adjustments(meter: str, quantity: int, rate: Rate) -> Iterator[Line]:

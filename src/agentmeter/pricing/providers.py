@@ -7,4 +7,4 @@ __all__ = ["canonical", "standard"]
 
 def standard(tier: str | None) -> bool:
     """Whether a service tier is the ordinary one."""
-    return tier is None or tier.lower() in ("default", "standard", "auto")
+    return tier is None or tier.lower() in ("default", "standard", "auto", "on_demand", "on-demand")

@@ -6,7 +6,9 @@ January leaves December at the price below it.
 
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
+from decimal import Decimal, Inexact
 
+from agentmeter.model.money import CONTEXT, plain
 from agentmeter.pricing.tariff import Rate
 
 _BILLED_AS = {
@@ -33,9 +35,30 @@ _BILLED_AS = {
 }
 """The wholes that a meter is part of, the nearest first: genai-prices' decomposition of usage."""
 
+UNMATCHED = "condition not matched: "
+"""How the assumption of a rate begins that a condition of the call has no known price for."""
+
 _DERIVED = "no rate of its own; billed as "
 
+_FINEST = Decimal("1e-18")
+_PLACES = 12
+
 _Span = tuple[int | None, int | None]
+
+
+def for_one(rate: Rate, per: int) -> Rate:
+    """``rate``, whose price is for ``per`` units, at the price of one.
+
+    A price per hour may have no exact one per second: that is said, and amounts are rounded to 12
+    decimals, so that whole hours cost what the price list says.
+    """
+    context = CONTEXT.copy()
+    context.clear_flags()
+    price = context.divide(rate.price, Decimal(per))
+    if not context.flags[Inexact]:
+        return replace(rate, price=price)
+    rounded = replace(rate, price=CONTEXT.quantize(price, _FINEST), places=_PLACES)
+    return noted(rounded, f"{plain(rate.price)} per {per:,}, rounded to 18 decimals for one")
 
 
 def noted(rate: Rate, note: str) -> Rate:
@@ -55,12 +78,16 @@ def own(rates: Iterable[Rate]) -> tuple[Rate, ...]:
 
 
 def laid_over(upper: Iterable[Rate], lower: Iterable[Rate]) -> tuple[Rate, ...]:
-    """``upper``, and ``lower`` for the meters and times that no row of ``upper`` covers."""
+    """``upper``, and ``lower`` for the meters and times that no row of ``upper`` covers.
+
+    A row for some hours or days covers nothing: between them the row below it holds.
+    """
     above = tuple(upper)
+    covering = [one for one in above if one.window is None and one.days is None]
     filled = [
         part
         for rate in lower
-        for part in _outside(rate, [one for one in above if one.meter == rate.meter])
+        for part in _outside(rate, [one for one in covering if one.meter == rate.meter])
     ]
     return (*above, *filled)
 
@@ -83,7 +110,7 @@ def _shadows(one: Rate, at: int, rate: Rate, place: int) -> bool:
     """Whether ``one`` wins at every call that both hold for, while it holds."""
     return (
         one.meter == rate.meter
-        and one.window == rate.window
+        and (one.window, one.days) == (rate.window, rate.days)
         and (one.above is None or (rate.above is not None and one.above <= rate.above))
         and (one.rank > rate.rank or (one.rank == rate.rank and at < place))
     )

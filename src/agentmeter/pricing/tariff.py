@@ -10,6 +10,7 @@ from typing import Any, Self
 from agentmeter.model.money import CONTEXT, exact, plain
 
 _DAY = 86_400
+_DAY_NS = _DAY * 1_000_000_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,10 +46,12 @@ class Rate:
     """One row of a tariff: the price of one unit of a meter, and when it holds.
 
     ``from_ns`` is inclusive and ``until_ns`` exclusive (nanoseconds since the epoch, UTC);
-    ``window`` is a daily window in seconds of the UTC day, which may wrap midnight; ``above``
-    holds where the total input is strictly larger; ``minimum`` is the smallest quantity billed;
-    ``assumed`` states what is taken for granted where the source says nothing. ``adjusted`` are
-    the parts of ``price`` that stand on lines of their own.
+    ``window`` is a daily window in seconds of the UTC day, which may wrap midnight, and ``days``
+    the days of the week in UTC on which the row holds (1 is Monday); ``above`` holds where the
+    total input is strictly larger; ``minimum`` is the smallest quantity billed; ``assumed`` states
+    what is taken for granted where the source says nothing. ``adjusted`` are the parts of ``price``
+    that stand on lines of their own. ``places`` is how many decimals an amount is rounded to, where
+    the price of one unit could not be exact: an hour's price that is billed by the second.
     """
 
     meter: str
@@ -57,9 +60,11 @@ class Rate:
     from_ns: int | None = None
     until_ns: int | None = None
     window: tuple[int, int] | None = None
+    days: tuple[int, ...] | None = None
     above: int | None = None
     minimum: int | None = None
     assumed: str | None = None
+    places: int | None = None
     adjusted: tuple[Adjustment, ...] = ()
 
     def holds(self, at_ns: int, total_input: int) -> bool:
@@ -69,6 +74,7 @@ class Rate:
             and (self.until_ns is None or at_ns < self.until_ns)
             and (self.above is None or total_input > self.above)
             and (self.window is None or _in_window(at_ns // 1_000_000_000 % _DAY, self.window))
+            and (self.days is None or _weekday(at_ns) in self.days)
         )
 
     @property
@@ -79,11 +85,18 @@ class Rate:
             price = CONTEXT.subtract(price, part.price)
         return price
 
+    def amount(self, quantity: int) -> Decimal:
+        """What a quantity costs, adjustments in it."""
+        amount = CONTEXT.multiply(Decimal(quantity), self.price)
+        if self.places is None:
+            return amount
+        return CONTEXT.quantize(amount, Decimal(1).scaleb(-self.places))
+
     @property
     def rank(self) -> tuple[bool, bool, int, int]:
         """Of several rows that hold the highest wins: a window, then the latest, then the step."""
         return (
-            self.window is not None,
+            self.window is not None or self.days is not None,
             self.from_ns is not None,
             self.from_ns or 0,
             -1 if self.above is None else self.above,
@@ -93,6 +106,11 @@ class Rate:
 def _in_window(second: int, window: tuple[int, int]) -> bool:
     start, end = window
     return start <= second < end if start < end else second >= start or second < end
+
+
+def _weekday(at_ns: int) -> int:
+    """The day of the week in UTC, 1 for Monday; the epoch was a Thursday."""
+    return (at_ns // _DAY_NS + 3) % 7 + 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,11 +142,13 @@ class Tariff:
     rates: tuple[Rate, ...]
     digest: str = field(init=False, compare=False)
     _bounds: tuple[tuple[int, ...], ...] = field(init=False, compare=False, repr=False)
-    _quotes: dict[tuple[int, int, int], Quote] = field(init=False, compare=False, repr=False)
+    _weekly: bool = field(init=False, compare=False, repr=False)
+    _quotes: dict[tuple[int, int, int, int], Quote] = field(init=False, compare=False, repr=False)
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "digest", _digest(self.to_json()))
         object.__setattr__(self, "_bounds", _bounds(self.rates))
+        object.__setattr__(self, "_weekly", any(rate.days is not None for rate in self.rates))
         object.__setattr__(self, "_quotes", {})
 
     def quote(self, at_ns: int, total_input: int) -> Quote:
@@ -142,6 +162,7 @@ class Tariff:
             bisect_right(instants, at_ns),
             bisect_right(seconds, at_ns // 1_000_000_000 % _DAY) if seconds else 0,
             bisect_left(steps, total_input),
+            _weekday(at_ns) if self._weekly else 0,
         )
         known = self._quotes.get(cell)
         if known is None:
@@ -203,8 +224,7 @@ def _row(rate: Rate) -> dict[str, Any]:
 
 
 def _rate(row: Mapping[str, Any]) -> Rate:
-    window = row.get("window")
+    lists = {name: tuple(row[name]) for name in ("window", "days") if row.get(name)}
     parts = row.get("adjusted", ())
     adjusted = tuple(Adjustment(**{**one, "price": exact(one["price"], "price")}) for one in parts)
-    fields = {**row, "price": exact(row["price"], "price"), "adjusted": adjusted}
-    return Rate(**{**fields, "window": tuple(window) if window else None})
+    return Rate(**{**row, **lists, "price": exact(row["price"], "price"), "adjusted": adjusted})

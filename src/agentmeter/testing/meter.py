@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 from agentmeter.model import Entry, Record
-from agentmeter.pricing import Cached, GenAIPrices, Pricer, Tariff
+from agentmeter.pricing import Cached, Catalog, Pricer, Tariff
 from agentmeter.report.report import Report, build
 from agentmeter.runtime.counting import COUNTER
 from agentmeter.runtime.faults import FAULTS
@@ -77,7 +77,7 @@ class Kept:
         return build(self.entries, self.tariffs)
 
 
-_PRICES = Cached(GenAIPrices())
+_PRICES = Cached(Catalog())
 
 
 @contextmanager

@@ -1,0 +1,144 @@
+"""``agentmeter price``: what a usage object cost, or a file of them."""
+
+import json
+import sys
+import time
+from collections.abc import Iterable, Iterator
+from decimal import Decimal
+from pathlib import Path
+from typing import Any, BinaryIO
+
+import click
+
+from agentmeter.exceptions import AgentmeterError, ConfigurationError, UsageError
+from agentmeter.pricing import Cached, Catalog, Pricer, RateCard
+from agentmeter.report.priced import document, priced, read_served
+
+_UNREAD: dict[str, Any] = {"status": "unpriced", "amount": None, "currency": None, "lines": []}
+_TEXTS = ("provider", "model", "api", "service-tier", "speed", "region", "deployment")
+
+
+def _conditions(command: Any) -> Any:
+    for name in reversed((*_TEXTS, "search-context-size", "at")):
+        command = click.option(f"--{name}")(command)
+    return command
+
+
+@click.command()
+@click.option("--jsonl", type=click.Path(path_type=Path), help="A file of objects; - for stdin.")
+@click.option("--rate-card", type=click.Path(path_type=Path), help="A card over the catalog.")
+@click.option("--usage", help="The provider's raw usage object, as JSON.")
+@_conditions
+@click.option("--batch", is_flag=True)
+@click.option("--tool", "tools", multiple=True, metavar="NAME=COUNT", help="Such as web_search=3.")
+@click.option("--json", "as_json", is_flag=True, help="JSON; amounts are decimal strings.")
+def price(
+    jsonl: Path | None,
+    rate_card: Path | None,
+    usage: str | None,
+    tools: tuple[str, ...],
+    *,
+    as_json: bool,
+    **options: Any,
+) -> None:
+    """Price one provider's usage object, or with --jsonl one a line.
+
+    The object is put together from the options, or read from standard input where --usage is not
+    given: {"provider", "model", "usage", and optionally "id", "api", "service_tier", "batch",
+    "speed", "region", "deployment", "search_context_size", "at", "tools"}. What the usage says
+    itself, a served tier or geography, goes over these. Without "at" the prices of now hold.
+    """
+    pricer = pricer_with(rate_card)
+    if jsonl is not None:
+        _lines(jsonl, pricer)
+        return
+    given = {name: value for name, value in options.items() if value}
+    text = sys.stdin.buffer.read() if usage is None else usage.encode()
+    try:
+        fields = {"usage": _parsed(text), **given} if usage else {**_parsed(text), **given}
+        if tools:
+            fields["tools"] = dict(_counted(tool) for tool in tools)
+        shown = document(priced(read_served(fields, time.time_ns()), pricer))
+    except (UsageError, TypeError) as error:
+        raise click.ClickException(str(error)) from error
+    click.echo(json.dumps(shown, indent=2) if as_json else _text(shown))
+
+
+def pricer_with(rate_card: Path | None) -> Pricer:
+    """The catalog, under a rate card where one is given."""
+    try:
+        base = Catalog()
+        return Cached(RateCard.from_file(rate_card).over(base) if rate_card else base)
+    except ConfigurationError as error:
+        raise click.ClickException(str(error)) from error
+
+
+def _counted(tool: str) -> tuple[str, int]:
+    name, _, count = tool.partition("=")
+    if not count.isdecimal():
+        raise UsageError(f"--tool: expected NAME=COUNT, got {tool!r}")
+    return name, int(count)
+
+
+def _lines(path: Path, pricer: Pricer) -> None:
+    """One line out for each line in; what cannot be read says which line and field."""
+    seen = read = 0
+    for answer in _answers(_opened(path), pricer):
+        seen, read = seen + 1, read + (not answer.pop("unread", False))
+        click.echo(json.dumps(answer, default=float, separators=(",", ":")))
+    if seen and not read:
+        raise click.ClickException(f"{path}: no line could be read")
+
+
+def _opened(path: Path) -> BinaryIO:
+    try:
+        return sys.stdin.buffer if str(path) == "-" else path.open("rb")
+    except OSError as error:
+        raise click.ClickException(f"{path}: {error.strerror or error}") from error
+
+
+def _answers(lines: Iterable[bytes], pricer: Pricer) -> Iterator[dict[str, Any]]:
+    for number, line in enumerate(lines, 1):
+        if line.strip():
+            yield _answer(number, line, pricer)
+
+
+def _answer(number: int, line: bytes, pricer: Pricer) -> dict[str, Any]:
+    name: Any = None
+    try:
+        fields = _parsed(line)
+        name = fields.get("id")
+        return {"id": name, **document(priced(read_served(fields, time.time_ns()), pricer))}
+    except AgentmeterError as error:
+        unpriced: dict[str, Any] = {
+            "status": "unpriced",
+            "amount": None,
+            "currency": None,
+            "lines": [],
+        }
+        return {"id": name, **unpriced, "reasons": [f"line {number}: {error}"], "unread": True}
+
+
+def _parsed(text: bytes) -> dict[str, Any]:
+    """JSON in which a fraction is the decimal that was written."""
+    try:
+        value = json.loads(text.decode(), parse_float=Decimal, parse_constant=_no_number)
+    except (ValueError, RecursionError) as error:
+        raise UsageError(f"not JSON: {error}") from error
+    if not isinstance(value, dict):
+        raise UsageError(f"expected an object, got {type(value).__name__}")
+    return value
+
+
+def _no_number(text: str) -> None:
+    raise ValueError(f"{text} is not a number")
+
+
+def _text(shown: dict[str, Any]) -> str:
+    lines = [
+        f"{line['quantity']:>12,} {line['meter']:<20} x {line['unit_price']:<22}"
+        f" = {line['amount']:<20} {line['source']}"
+        for line in shown["lines"]
+    ]
+    total = f"{shown['amount']} {shown['currency']}" if shown["amount"] is not None else "unpriced"
+    return "\n".join([*lines, f"{total} ({shown['status']})", *shown["reasons"]])
