@@ -1,6 +1,7 @@
 """The public face as a type checker sees it; checked, never run."""
 
 from collections.abc import AsyncIterator, Iterator
+from decimal import Decimal
 from typing import assert_type
 
 import agentmeter as am
@@ -45,4 +46,5 @@ async def use() -> None:
         assert_type(request.cost, am.Money)
         with am.call(provider="openai", model="gpt-5") as call:
             call.record(am.Usage(input=1))
+    assert_type(am.price({}, provider="openai", model="gpt-5").amount, Decimal)
     am.charge("x", usd=0.5)  # type: ignore[arg-type]
