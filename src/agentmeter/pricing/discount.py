@@ -55,6 +55,8 @@ class Discount:
     def off(self, rate: Rate) -> Rate:
         """``rate`` at the discounted price."""
         share = CONTEXT.scaleb(self.percent, -2)
+        if not rate.price:
+            return rate
         part = CONTEXT.minus(CONTEXT.multiply(rate.price, share))
         told = Adjustment("discount", part, self.source, f"{plain(self.percent)}% off {rate.meter}")
         return replace(rate, price=CONTEXT.add(rate.price, part), adjusted=(*rate.adjusted, told))
@@ -85,9 +87,11 @@ class Discounted:
 
 
 def _parts(rate: Rate, discounts: list[Discount]) -> tuple[Rate, ...]:
-    """The row, cut at the discounts' beginnings and ends."""
+    """The row, cut at the discounts' beginnings and ends; a free one too, since of two rows that
+    hold the one that begins later wins.
+    """
     parts: tuple[Rate, ...] = ()
-    for one in discounts if rate.price else ():
+    for one in discounts:
         held = between(rate, one.from_ns, one.until_ns)
         if held is not None:
             parts = laid_over(parts, [one.off(held)])

@@ -90,7 +90,7 @@ class Rate:
         amount = CONTEXT.multiply(Decimal(quantity), self.price)
         if self.places is None:
             return amount
-        return CONTEXT.quantize(amount, Decimal(1).scaleb(-self.places))
+        return CONTEXT.quantize(amount, CONTEXT.scaleb(Decimal(1), -self.places))
 
     @property
     def rank(self) -> tuple[bool, bool, int, int]:
