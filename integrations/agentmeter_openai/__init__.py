@@ -14,15 +14,15 @@ class OpenAIIntegration:
         from importlib.util import find_spec
 
         if find_spec(self.library) is not None:
-            from agentmeter_openai.patch import apply
+            from agentmeter_openai.library import PATCH
 
-            apply()
+            PATCH.apply()
 
     def uninstrument(self, **_: Any) -> None:
         """Put every patched method back."""
-        from agentmeter_openai.patch import PATCHES
+        from agentmeter_openai.library import PATCH
 
-        PATCHES.undo()
+        PATCH.undo()
 
 
 __all__ = ["OpenAIIntegration"]

@@ -1,0 +1,108 @@
+"""What openai's client has of its own: its endpoints, and who serves at a base URL."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from agentmeter.integration import (
+    Body,
+    Call,
+    Endpoint,
+    StainlessLibrary,
+    StainlessPatch,
+    facts_of,
+    served_by,
+    tokenizer,
+)
+from agentmeter_openai.streams import ChatStream, ResponsesStream, item
+
+_MODELS = (
+    *("gpt-3", "gpt-4", "gpt-5", "gpt-6", "chatgpt-", "o1", "o3", "o4", "codex-", "ft:gpt-"),
+    *("text-embedding-3", "text-embedding-ada", "computer-use-", "davinci", "babbage"),
+)
+"""What the names of OpenAI's own models begin with; its open weights (``gpt-oss``) run anywhere."""
+
+
+def _facts(answer: Any) -> Call:
+    """The facts of a response, without dumping all of it."""
+    choices = item(answer, "choices") or ()
+    said = {name: item(answer, name) for name in ("usage", "id", "model", "service_tier")}
+    reasons = [{"finish_reason": item(one, "finish_reason")} for one in choices]
+    return facts_of({**said, "choices": reasons})
+
+
+def _count_chat(body: Body, model: str) -> int:
+    messages = body.get("messages") or ()
+    return tokenizer.count_chat_input(messages, body.get("tools"), model).tokens
+
+
+def _count_responses(body: Body, model: str) -> int:
+    given, instructions = body.get("input") or "", body.get("instructions")
+    return tokenizer.count_responses_input(given, instructions, body.get("tools"), model).tokens
+
+
+def _ask_for_usage(body: Body) -> Body | None:
+    """With the usage chunk asked for, where the caller did not; it will be hidden from them."""
+    given = body.get("stream_options")
+    given = given if isinstance(given, Mapping) else {}
+    if not body.get("stream") or given.get("include_usage"):
+        return None
+    return {**body, "stream_options": {**given, "include_usage": True}}
+
+
+def _completion_in(error: BaseException) -> Any:
+    """``parse`` raises over an answer that was cut short, and hangs it on the error."""
+    return getattr(error, "completion", None)
+
+
+_CHAT = Endpoint(
+    operation="chat",
+    facts=_facts,
+    accumulator=lambda body: ChatStream(_facts, hides=_ask_for_usage(body) is not None),
+    count_input=_count_chat,
+    shape="openai.chat",
+    answer_in=_completion_in,
+    ask=_ask_for_usage,
+)
+_RESPONSES = Endpoint(
+    operation="chat",
+    facts=_facts,
+    accumulator=lambda _: ResponsesStream(_facts),
+    count_input=_count_responses,
+    shape="openai.responses",
+)
+_EMBEDDINGS = Endpoint(operation="embeddings", facts=_facts, shape="openai.embeddings")
+
+
+def _served(client: Any, body: Body) -> Mapping[str, Any]:
+    model = body.get("model")
+    served = served_by(
+        str(client.base_url),
+        "openai",
+        model if isinstance(model, str) else None,
+        lambda name: name.startswith(_MODELS),
+    )
+    return {
+        "provider": served.provider,
+        "region": served.region,
+        "search_context": _search_context(body),
+    }
+
+
+def _search_context(body: Body) -> str | None:
+    """How much a search was asked to put into the context, where one may be made."""
+    asked = [body.get("web_search_options"), *(body.get("tools") or ())]
+    sizes = [one.get("search_context_size") for one in asked if isinstance(one, Mapping)]
+    return next((size for size in sizes if isinstance(size, str)), None)
+
+
+PATCH = StainlessPatch(
+    StainlessLibrary(
+        package="openai",
+        endpoints={
+            "/chat/completions": _CHAT,
+            "/responses": _RESPONSES,
+            "/embeddings": _EMBEDDINGS,
+        },
+        served=_served,
+    )
+)

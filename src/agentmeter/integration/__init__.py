@@ -1,0 +1,111 @@
+"""What an integration is made of.
+
+An integration is a class with a ``name``, the ``library`` (an import name) that it meters, and
+``instrument``/``uninstrument``. It registers under the entry-point group
+``agentmeter.integrations`` (and ``opentelemetry_instrumentor``, so that zero-code
+instrumentation finds it), and uses only this package and the public API.
+
+Most of one is a table of ``Endpoint``s: ``exchange`` says what they are, ``streams`` follows what
+they stream, and ``examples/own_integration.py`` is a whole one. A client that Stainless generated
+needs only a ``StainlessLibrary``: see ``stainless``.
+"""
+
+from agentmeter.integration.exchange import (
+    Accumulator,
+    Attempts,
+    Body,
+    Endpoint,
+    Exchange,
+    begin,
+    current_exchange,
+)
+from agentmeter.integration.hosts import Served, served_by
+from agentmeter.integration.registry import Integration, available, switch_off, switch_on
+from agentmeter.integration.said import amend_usage, now_ns
+from agentmeter.integration.stainless import StainlessLibrary, StainlessPatch
+from agentmeter.integration.streams import watched, watched_async
+from agentmeter.model import (
+    ESTIMATED,
+    REPORTED,
+    UNKNOWN,
+    Attempt,
+    Call,
+    Evidence,
+    Extent,
+    Source,
+    Status,
+    Usage,
+)
+from agentmeter.runtime import tokenizer
+from agentmeter.runtime.call import CallScope, facts_of
+from agentmeter.runtime.carrier import REQUEST, SCOPE, SIGNATURE, inject
+from agentmeter.runtime.context import attach, attached, current_scope, detach
+from agentmeter.runtime.counting import COUNTER
+from agentmeter.runtime.elsewhere import Handover, handover, taken_over
+from agentmeter.runtime.faults import FAULTS, guarded
+from agentmeter.runtime.patches import Patches
+from agentmeter.runtime.provenance.describe import describe_input
+from agentmeter.runtime.scope import Scope
+from agentmeter.runtime.state import STATE
+from agentmeter.runtime.unfinished import until_exit
+
+CARRIER_HEADERS = (REQUEST, SCOPE, SIGNATURE)
+"""The names of the headers that carry a request."""
+
+
+def hosts_to_carry_to() -> tuple[str, ...]:
+    """The hosts that the application has named for carrying requests to."""
+    return STATE.carry_to
+
+
+__all__ = [
+    "CARRIER_HEADERS",
+    "COUNTER",
+    "ESTIMATED",
+    "FAULTS",
+    "REPORTED",
+    "UNKNOWN",
+    "Accumulator",
+    "Attempt",
+    "Attempts",
+    "Body",
+    "Call",
+    "CallScope",
+    "Endpoint",
+    "Evidence",
+    "Exchange",
+    "Extent",
+    "Handover",
+    "Integration",
+    "Patches",
+    "Scope",
+    "Served",
+    "Source",
+    "StainlessLibrary",
+    "StainlessPatch",
+    "Status",
+    "Usage",
+    "amend_usage",
+    "attach",
+    "attached",
+    "available",
+    "begin",
+    "current_exchange",
+    "current_scope",
+    "describe_input",
+    "detach",
+    "facts_of",
+    "guarded",
+    "handover",
+    "hosts_to_carry_to",
+    "inject",
+    "now_ns",
+    "served_by",
+    "switch_off",
+    "switch_on",
+    "taken_over",
+    "tokenizer",
+    "until_exit",
+    "watched",
+    "watched_async",
+]

@@ -1,0 +1,269 @@
+"""One metered exchange with a model's API: its call, its attempts, and how it ends, exactly once.
+
+    begin(endpoint, body, provider=…) ─▶ Exchange ─┬─▶ answered(answer)     a whole answer
+                                                   ├─▶ stream_ended(…)      however a stream ends
+                                                   └─▶ failed(error)        no answer
+
+What a library has of its own stands in its ``Endpoint``s: how to read an answer, how to follow a
+stream, how to count a body. The rest is here and in ``streams``, for every library alike.
+"""
+
+import threading
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from contextvars import ContextVar
+from dataclasses import dataclass
+from typing import Any
+
+from agentmeter.integration.said import amend_usage, now_ns
+from agentmeter.model import (
+    ESTIMATED,
+    REPORTED,
+    UNKNOWN,
+    Attempt,
+    Call,
+    Evidence,
+    Extent,
+    Source,
+    Status,
+    Usage,
+)
+from agentmeter.runtime import tokenizer
+from agentmeter.runtime.call import CallScope
+from agentmeter.runtime.context import attached, current_scope
+from agentmeter.runtime.counting import COUNTER
+from agentmeter.runtime.faults import FAULTS, guarded
+from agentmeter.runtime.provenance.describe import describe_input
+from agentmeter.runtime.unfinished import until_exit
+
+Body = Mapping[str, Any]
+
+_AT_LEAST = Evidence(Source.ESTIMATED, Extent.AT_LEAST)
+_STATED = (
+    *("provider", "response_model", "response_id", "service_tier", "batch", "speed"),
+    *("region", "deployment", "search_context", "finish_reasons"),
+)
+"""The fields of a ``Call`` that an answer may state beside what was used."""
+
+
+class Accumulator:
+    """What a stream has brought so far. A library derives its own, with ``see`` and ``facts``."""
+
+    hides = False
+    """Whether ``see`` may ask for an item to be kept from the caller."""
+
+    def __init__(self) -> None:
+        self.finished = False
+        """Whether the stream has said that nothing more is generated."""
+        self.texts: list[str] = []
+        """What was generated, held until the stream ends, to be counted where nobody says."""
+
+    def see(self, item: Any) -> bool:
+        """Take an item of the stream; whether it is ours alone and to be hidden."""
+        raise NotImplementedError
+
+    def facts(self) -> Call:
+        """What the stream has said of usage and identity.
+
+        A side, ``input`` or ``output``, with the evidence ``UNKNOWN`` is counted from the text.
+        """
+        raise NotImplementedError
+
+    @property
+    def text(self) -> str | None:
+        """All that was generated so far; ``None`` where that cannot be told."""
+        return "".join(self.texts)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Endpoint:
+    """One endpoint of an API that bills usage: how its requests and answers are read."""
+
+    operation: str
+    """The conventions' ``gen_ai.operation.name``: ``chat``, ``embeddings`` …"""
+    facts: Callable[[Any], Call]
+    """What a whole answer says, as the client's object or as the body's mapping."""
+    accumulator: Callable[[Body], Accumulator] | None = None
+    """What follows a stream that answers the caller's body."""
+    count_input: Callable[[Body, str], int] | None = None
+    """Tokens of a body for a model; without it, input that nobody reports stays unknown."""
+    shape: str | None = None
+    """The shape of the body for provenance, one of ``runtime.provenance.pieces.SHAPES``."""
+    answer_in: Callable[[BaseException], Any] | None = None
+    """The answer that an error of the client carries, if any: it has been paid."""
+    ask: Callable[[Body], Body | None] | None = None
+    """The body to send in the place of the caller's, to be told the usage; ``None``: theirs."""
+
+
+class Attempts:
+    """The tries of one call, as they begin and end."""
+
+    def __init__(self) -> None:
+        self.done: list[Attempt] = []
+        self._started: int | None = None
+
+    def begin(self) -> None:
+        """A request is being sent."""
+        self._started = now_ns()
+
+    def end(self, http_status: int | None, error_type: str | None = None) -> None:
+        """The try that began last is over."""
+        if self._started is not None:
+            self.done.append(Attempt(self._started, now_ns(), http_status, error_type))
+            self._started = None
+
+
+class Exchange:
+    """What is known of one exchange until it ends."""
+
+    def __init__(self, scope: CallScope, endpoint: Endpoint, body: Body) -> None:
+        self.scope = scope
+        self.endpoint = endpoint
+        self.body: Body | None = body
+        """The caller's body, held until the end, to be counted where nobody says."""
+        self.attempts = Attempts()
+        self._lock = threading.Lock()
+        self._over = False
+        self._stream_ends: Callable[[], None] | None = None
+        until_exit(self)
+
+    @contextmanager
+    def sending(self) -> Iterator[None]:
+        """Around what sends the request: inside, the call is current; an error ends it."""
+        token = _CURRENT.set(self)
+        try:
+            with attached(self.scope):
+                yield
+        except BaseException as error:
+            self.failed(error)
+            raise
+        finally:
+            _CURRENT.reset(token)
+
+    def streams(self, give_up: Callable[[], None]) -> None:
+        """The answer is a stream; ``give_up`` ends it with what has arrived."""
+        self._stream_ends = give_up
+
+    def give_up(self) -> None:
+        """End now, with what is known."""
+        if self._stream_ends is not None:
+            self._stream_ends()
+        self.ended(Status.CLOSED)
+
+    def failed(self, error: BaseException) -> None:
+        """The request raised."""
+        if self._over:
+            return
+        with guarded("failed request"):
+            status = getattr(error, "status_code", None)
+            self.attempts.end(status, None if status else type(error).__name__)
+            find = self.endpoint.answer_in
+            answer = find(error) if find is not None else None
+            if answer is not None:
+                self._take(self.endpoint.facts(answer))
+        self.ended(status_of(error), error)
+
+    def answered(self, answer: Any) -> None:
+        """A whole answer has arrived."""
+        with guarded("answer"):
+            self._take(self.endpoint.facts(answer))
+        self.ended(Status.OK)
+
+    def _take(self, facts: Call) -> None:
+        said = {name: value for name in _STATED if (value := getattr(facts, name))}
+        evidence = facts.evidence or dict.fromkeys(facts.usage, REPORTED) or {"request": REPORTED}
+        self.scope.update(usage=facts.usage, evidence=evidence, **said)
+
+    def stream_ended(
+        self, facts: Call, text: str | None, status: Status, error: BaseException | None = None
+    ) -> None:
+        """A stream is over; what it did not report is counted off-thread and amended."""
+        body, self.body = self.body, None
+        with guarded("stream's usage"):
+            self._take(facts)
+        sides = unknown_sides(facts)
+        if not self.ended(status, error) or not sides or body is None:
+            return
+        given = body if "input" in sides else None
+        made = text if "output" in sides else None
+        extent = ESTIMATED if status is Status.OK else _AT_LEAST
+        scope, count_input = self.scope, self.endpoint.count_input
+        COUNTER.submit(lambda: _estimate(scope, count_input, given, made, extent))
+
+    def ended(self, status: Status, error: BaseException | None = None) -> bool:
+        """Close the call; whether this was the first end."""
+        with self._lock:
+            if self._over:
+                return False
+            self._over = True
+        self._stream_ends = None
+        self.attempts.end(200)
+        self.scope.update(attempts=tuple(self.attempts.done))
+        self.scope.close(error, status)
+        return True
+
+
+def unknown_sides(facts: Call) -> tuple[str, ...]:
+    """Of ``input`` and ``output`` those that nobody has reported."""
+    if not facts.evidence:
+        return () if facts.usage else ("input", "output")
+    return tuple(side for side in ("input", "output") if facts.evidence.get(side) == UNKNOWN)
+
+
+def _estimate(
+    scope: CallScope,
+    count_input: Callable[[Body, str], int] | None,
+    body: Body | None,
+    text: str | None,
+    output: Evidence,
+) -> None:
+    model = scope.facts.model or ""
+    counted: dict[str, int] = {}
+    if body is not None and count_input is not None:
+        counted["input"] = count_input(body, model)
+    if text is not None:
+        counted["output"] = tokenizer.count(text, model).tokens
+    known = {"input": ESTIMATED, "output": output}
+    if counted:
+        amend_usage(scope, Usage(counted), {side: known[side] for side in counted})
+
+
+def status_of(error: BaseException) -> Status:
+    """How a call ends that ``error`` ends."""
+    return Status.CANCELLED if type(error).__name__ == "CancelledError" else Status.ERROR
+
+
+_CURRENT: ContextVar[Exchange | None] = ContextVar("agentmeter_exchange", default=None)
+
+
+def current_exchange() -> Exchange | None:
+    """The exchange whose request is being sent here: what an attempt belongs to."""
+    return _CURRENT.get()
+
+
+def begin(
+    endpoint: Endpoint,
+    body: Body,
+    *,
+    provider: str | None,
+    model: str | None = None,
+    stream: bool = False,
+    **facts: Any,
+) -> Exchange | None:
+    """Open the call that a request makes; ``None`` where metering fails, and the request goes on.
+
+    ``facts`` are other fields of a ``Call`` that the request states: ``region``, ``batch`` …
+    """
+    try:
+        operation = endpoint.operation
+        scope = CallScope(
+            provider=provider, model=model, operation=operation, stream=stream, **facts
+        )
+        exchange = Exchange(scope, endpoint, body)
+        scope.open(current_scope())
+        if endpoint.shape is not None:
+            describe_input(scope, endpoint.shape, body)
+        return exchange
+    except Exception as error:
+        FAULTS.count("request", error)
+        return None

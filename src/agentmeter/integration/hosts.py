@@ -1,0 +1,102 @@
+"""Who serves at a base URL: many providers speak the protocol of another.
+
+A host that the table knows is its provider. At any other, a model of the protocol's owner is taken
+for the owner's, behind a gateway or a proxy; any other model is the host's own, and the provider is
+then called by the host's name, for which nobody has prices, rather than by a name that is not true.
+"""
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+
+_HOSTS = {
+    "api.anthropic.com": "anthropic",
+    "api.openai.com": "openai",
+    "inference.ai.azure.com": "azure",
+    "cognitiveservices.azure.com": "azure",
+    "openai.azure.com": "azure",
+    "services.ai.azure.com": "azure",
+    "aiplatform.googleapis.com": "google",
+    "generativelanguage.googleapis.com": "google",
+    "amazonaws.com": "aws",
+    "api.aws": "aws",
+    "openrouter.ai": "openrouter",
+    "groq.com": "groq",
+    "deepseek.com": "deepseek",
+    "together.ai": "together",
+    "together.xyz": "together",
+    "mistral.ai": "mistral",
+    "x.ai": "x-ai",
+    "perplexity.ai": "perplexity",
+    "fireworks.ai": "fireworks",
+    "cerebras.ai": "cerebras",
+    "cohere.ai": "cohere",
+    "cohere.com": "cohere",
+    "moonshot.ai": "moonshotai",
+    "moonshot.cn": "moonshotai",
+    "minimax.io": "minimax",
+    "z.ai": "zai",
+    "bigmodel.cn": "zhipuai",
+    "novita.ai": "novita",
+    "baseten.co": "baseten",
+    "databricks.com": "databricks",
+    "voyageai.com": "voyageai",
+    "huggingface.co": "huggingface",
+    "deepinfra.com": "deepinfra",
+    "sambanova.ai": "sambanova",
+    "nebius.com": "nebius",
+    "aliyuncs.com": "alibaba",
+    "githubcopilot.com": "github-copilot",
+}
+"""Host, or what it ends with after a dot → provider, by genai-prices' id where it has one."""
+
+_PORTS = {11434: "ollama", 1234: "lmstudio", 8000: "vllm", 8080: "llama.cpp"}
+"""What listens at a port of one's own machine unless it was told otherwise."""
+
+_OWN_MACHINE = ("localhost", "127.0.0.1", "::1", "0.0.0.0", "host.docker.internal")
+
+_REGIONS = (
+    r"^(eu|us|[a-z]{2})\.api\.openai\.com$",
+    r"(?:^|\.)bedrock[a-z-]*\.([a-z]{2}(?:-[a-z]+)+-\d)\.(?:amazonaws\.com|api\.aws)",
+    r"^([a-z]+-[a-z]+\d+)-aiplatform\.googleapis\.com$",
+    r"^aiplatform\.(eu|us)\.rep\.googleapis\.com$",
+)
+"""Hosts that say where they serve."""
+
+
+@dataclass(frozen=True, slots=True)
+class Served:
+    """The provider behind a base URL, and the region that its host names."""
+
+    provider: str
+    region: str | None = None
+
+
+def served_by(url: str, owner: str, model: str | None, is_owners: Callable[[str], bool]) -> Served:
+    """Who answers at ``url`` in the protocol of ``owner``; ``is_owners`` knows its models."""
+    authority = re.sub(r"^[a-z]+://", "", url.lower()).partition("/")[0].rpartition("@")[2]
+    host, port = _split(authority)
+    region = next((found[1] for one in _REGIONS if (found := re.search(one, host))), None)
+    known = _known(host)
+    if known is not None:
+        return Served(known, region)
+    if model is None or is_owners(model):
+        return Served(owner)
+    if host in _OWN_MACHINE:
+        return Served(_PORTS.get(port, "localhost"))
+    return Served(host or owner)
+
+
+def _known(host: str) -> str | None:
+    at = host
+    while at:
+        if at in _HOSTS:
+            return _HOSTS[at]
+        at = at.partition(".")[2]
+    return "google" if host.endswith("-aiplatform.googleapis.com") else None
+
+
+def _split(authority: str) -> tuple[str, int]:
+    found = re.fullmatch(r"\[?([^\]]*?)\]?(?::(\d+))?", authority)
+    host, port = found.groups() if found else (authority, None)
+    return host, int(port or 0)

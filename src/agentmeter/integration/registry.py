@@ -1,0 +1,66 @@
+"""What an integration is, and how it is found."""
+
+from collections.abc import Iterable
+from importlib.metadata import entry_points
+from importlib.util import find_spec
+from typing import Any, Protocol, runtime_checkable
+
+from agentmeter.exceptions import ConfigurationError
+from agentmeter.runtime.faults import guarded
+from agentmeter.runtime.state import STATE
+
+GROUP = "agentmeter.integrations"
+
+
+@runtime_checkable
+class Integration(Protocol):
+    """Meters one library. Both methods are idempotent; the second undoes the first entirely."""
+
+    name: str
+    library: str
+
+    def instrument(self, **options: Any) -> None:
+        """Begin to meter."""
+
+    def uninstrument(self, **options: Any) -> None:
+        """Put everything back."""
+
+
+_on: dict[str, Integration] = {}
+
+
+def available() -> dict[str, Any]:
+    """Every known integration's entry point, by name."""
+    return {point.name: point for point in entry_points(group=GROUP)}
+
+
+def switch_on(only: Iterable[str] = ()) -> dict[str, bool]:
+    """Switch on the named integrations, or all whose library is installed."""
+    known = available()
+    wanted = tuple(only)
+    for name in wanted:
+        if name not in known:
+            raise ConfigurationError(f"no integration {name!r}; there are {sorted(known)}")
+    for name in wanted or known:
+        if name not in _on:
+            with guarded(f"integration {name}"):
+                integration = known[name].load()()
+                if find_spec(integration.library) is not None:
+                    integration.instrument()
+                    _on[name] = integration
+    STATE.integrations = tuple(sorted(_on))
+    return {name: name in _on for name in sorted(known)}
+
+
+def switch_off(only: Iterable[str] = ()) -> None:
+    """Switch off the named integrations, or all that are on."""
+    for name in tuple(only) or tuple(_on):
+        if name in _on:
+            with guarded(f"integration {name}"):
+                _on.pop(name).uninstrument()
+    STATE.integrations = tuple(sorted(_on))
+
+
+def hosts_to_carry_to() -> tuple[str, ...]:
+    """The hosts that the application has named for carrying requests to."""
+    return STATE.carry_to

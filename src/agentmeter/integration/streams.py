@@ -1,0 +1,190 @@
+"""Streams: every way in which one can end, whatever library brings it.
+
+``watched`` and ``watched_async`` give an iterator in the place of a library's own. The application
+gets the same items, and the exchange is told once how the stream ended: read to its end, closed,
+dropped, cancelled, left by an error, or cut by the server.
+"""
+
+import sys
+from collections.abc import AsyncIterator, Iterator
+from typing import Any
+
+from agentmeter.integration.exchange import Accumulator, Exchange, status_of, unknown_sides
+from agentmeter.model import UNKNOWN, Call, Status
+from agentmeter.runtime.faults import FAULTS, guarded
+
+_LOST = (
+    *("APIConnectionError", "APITimeoutError", "RemoteProtocolError", "ReadError", "ReadTimeout"),
+    *("ConnectionError", "ProtocolError", "IncompleteRead", "ChunkedEncodingError"),
+    *("ClientPayloadError", "TimeoutError"),
+)
+"""The names of errors, or of what they derive from, that say that a connection was lost."""
+
+
+class Tally:
+    """Follows one stream for its exchange, and ends it once."""
+
+    def __init__(self, exchange: Exchange, accumulator: Accumulator) -> None:
+        self._exchange = exchange
+        self._accumulator = accumulator
+        self._over = False
+        self._handled = sys.exc_info()[1]
+        self.inside = False
+        """Whether the library is at work for the stream: what it closes then is no reader's end."""
+        exchange.streams(self.closed)
+
+    def see(self, item: Any) -> bool:
+        """Take an item; whether it is ours alone and to be hidden."""
+        try:
+            return self._accumulator.see(item)
+        except Exception as error:
+            FAULTS.count("stream", error)
+            return False
+
+    def exhausted(self) -> None:
+        """The stream came to its end: whole, or cut by the server if nothing said it was done."""
+        facts = self._facts()
+        done = self._accumulator.finished or not unknown_sides(facts)
+        self._end(facts, Status.OK if done else Status.CUT)
+
+    def broken(self, error: BaseException) -> None:
+        """Iterating raised."""
+        lost = any(one.__name__ in _LOST for one in type(error).__mro__)
+        self._end(self._facts(), Status.CUT if lost else status_of(error), error)
+
+    def closed(self) -> None:
+        """The caller closed or dropped the stream; an error on its way out is why."""
+        if self.inside or self._over:
+            return
+        facts = self._facts()
+        error = sys.exc_info()[1]
+        if not unknown_sides(facts):
+            self._end(facts, Status.OK)
+        elif error is None or error is self._handled or isinstance(error, GeneratorExit):
+            self._end(facts, Status.CLOSED)
+        else:
+            self._end(facts, status_of(error), error)
+
+    def _facts(self) -> Call:
+        try:
+            return self._accumulator.facts()
+        except Exception as error:
+            FAULTS.count("stream's usage", error)
+            return Call(evidence=dict.fromkeys(("input", "output"), UNKNOWN))
+
+    def _end(self, facts: Call, status: Status, error: BaseException | None = None) -> None:
+        if self._over:
+            return
+        self._over = True
+        with guarded("stream's end"):
+            text = self._accumulator.text
+            self._accumulator.texts.clear()
+            self._exchange.stream_ended(facts, text, status, error)
+
+
+class WatchedIterator:
+    """A library's iterator, watched."""
+
+    def __init__(self, inner: Any, tally: Tally) -> None:
+        self._inner = inner
+        self._tally = tally
+
+    def __iter__(self) -> Iterator[Any]:
+        return self
+
+    def __next__(self) -> Any:
+        tally = self._tally
+        while True:
+            tally.inside = True
+            try:
+                item = next(self._inner)
+            except StopIteration:
+                tally.exhausted()
+                raise
+            except BaseException as error:
+                tally.broken(error)
+                raise
+            finally:
+                tally.inside = False
+            if not tally.see(item):
+                return item
+
+    def close(self) -> None:
+        """Close the library's iterator."""
+        self._tally.closed()
+        self._inner.close()
+
+    def __del__(self) -> None:
+        self._tally.closed()
+
+
+class WatchedAsyncIterator:
+    """A library's asynchronous iterator, watched."""
+
+    def __init__(self, inner: Any, tally: Tally) -> None:
+        self._inner = inner
+        self._tally = tally
+
+    def __aiter__(self) -> AsyncIterator[Any]:
+        return self
+
+    async def __anext__(self) -> Any:
+        tally = self._tally
+        while True:
+            tally.inside = True
+            try:
+                item = await self._inner.__anext__()
+            except StopAsyncIteration:
+                tally.exhausted()
+                raise
+            except BaseException as error:
+                tally.broken(error)
+                raise
+            finally:
+                tally.inside = False
+            if not tally.see(item):
+                return item
+
+    async def aclose(self) -> None:
+        """Close the library's iterator."""
+        self._tally.closed()
+        await self._inner.aclose()
+
+    def __del__(self) -> None:
+        self._tally.closed()
+
+
+def tally_of(exchange: Exchange) -> Tally:
+    """The tally of a stream that answers ``exchange``, as its endpoint follows streams."""
+    make = exchange.endpoint.accumulator
+    if make is None:
+        raise TypeError(f"the endpoint for {exchange.endpoint.operation} has no accumulator")
+    return Tally(exchange, make(exchange.body or {}))
+
+
+def watched(exchange: Exchange, stream: Iterator[Any]) -> WatchedIterator:
+    """``stream`` for the caller: the same items, and its end is the exchange's."""
+    return WatchedIterator(stream, tally_of(exchange))
+
+
+def watched_async(exchange: Exchange, stream: AsyncIterator[Any]) -> WatchedAsyncIterator:
+    """``stream`` for the caller: the same items, and its end is the exchange's."""
+    return WatchedAsyncIterator(stream, tally_of(exchange))
+
+
+def see_close(response: Any, tally: Tally) -> None:
+    """Tell ``tally`` when this one ``response`` is closed, by whatever name."""
+    if close := getattr(response, "close", None):
+
+        def closing(*args: Any, **kwargs: Any) -> Any:
+            tally.closed()
+            return close(*args, **kwargs)
+
+        response.close = closing
+    if aclose := getattr(response, "aclose", None):
+
+        async def aclosing(*args: Any, **kwargs: Any) -> Any:
+            tally.closed()
+            return await aclose(*args, **kwargs)
+
+        response.aclose = aclosing
