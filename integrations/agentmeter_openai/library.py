@@ -79,7 +79,7 @@ def _served(client: Any, body: Body) -> Mapping[str, Any]:
         str(client.base_url),
         "openai",
         model if isinstance(model, str) else None,
-        lambda name: name.startswith(_MODELS),
+        lambda name: name.removeprefix("openai/").startswith(_MODELS),
     )
     return {
         "provider": served.provider,

@@ -18,6 +18,7 @@ _HOSTS = {
     "services.ai.azure.com": "azure",
     "aiplatform.googleapis.com": "google",
     "generativelanguage.googleapis.com": "google",
+    "rep.googleapis.com": "google",
     "amazonaws.com": "aws",
     "api.aws": "aws",
     "openrouter.ai": "openrouter",
