@@ -5,7 +5,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import agentmeter as am
-from agentmeter.testing.server import ModelServer, Reply
+from agentmeter.testing import ModelServer, Reply
 
 _EMBEDDINGS = "text-embedding-3-small"
 

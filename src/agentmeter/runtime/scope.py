@@ -129,7 +129,8 @@ class Scope:
             state = STATE.ready()
             self.parent = parent
             self.started_ns = state.now_ns()
-            self.scope_id = state.new_id(8)
+            # One that was given before is of something that may be recorded twice.
+            self.scope_id = self.scope_id or state.new_id(8)
             self._belong(parent)
             if self.parent is not None:
                 self.position = self.parent.next_position()

@@ -1,7 +1,8 @@
 """For tests: a scripted model server, a fake clock, sequential ids, and a clean meter."""
 
 from agentmeter.testing.meter import FakeClock, Kept, SequentialIds, metered
-from agentmeter.testing.server import Billed, ModelServer, Received, Reply
+from agentmeter.testing.script import Billed, Received, Reply
+from agentmeter.testing.server import ModelServer
 
 __all__ = [
     "Billed",

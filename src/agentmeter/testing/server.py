@@ -14,76 +14,30 @@ import socket
 import threading
 from collections import deque
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import Any, Literal, Self
+from typing import Any, Self
 
-from agentmeter.testing.wire import WIRES, Wire, error_body
+from agentmeter.testing.script import Billed, Received, Reply, whole
+from agentmeter.testing.wire import WIRES, Wire, error_body, wire_for
+from agentmeter.testing.wire_anthropic import batch_body, batch_results
 
 Predicate = Callable[[Mapping[str, Any]], bool]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Reply:
-    """One scripted answer; token counts in the provider's shape (cached inside input …)."""
-
-    text: str = "ok"
-    input: int = 12
-    cached: int = 0
-    written_5m: int = 0
-    written_1h: int = 0
-    """Written to the cache for five minutes, for one hour; inside ``input``, as ``cached`` is."""
-    output: int = 5
-    reasoning: int = 0
-    tool_calls: tuple[tuple[str, str], ...] = ()
-    """(name, JSON arguments) of each tool call."""
-    finish_reason: str | None = None
-    model: str | None = None
-    service_tier: str | None = None
-    status: int = 200
-    retry_after_ms: int | None = 1
-    delay: float = 0.0
-    """Seconds before the first byte."""
-    chunk_delay: float = 0.0
-    """Seconds before each chunk of a stream."""
-    cut_after: int | None = None
-    """End a stream after so many content chunks."""
-    cut: Literal["clean", "reset"] = "clean"
-    disconnect: bool = False
-    """Close the connection before any byte of the answer."""
-    usage: bool = True
-    """Whether the body says what was used."""
-    headers: Mapping[str, str] = field(default_factory=dict)
-
-
-@dataclass(frozen=True, slots=True)
-class Received:
-    """One request that the server got, and how it was answered."""
-
-    path: str
-    body: Mapping[str, Any]
-    headers: Mapping[str, str]
-    reply: Reply
-
-
-@dataclass(frozen=True, slots=True)
-class Billed:
-    """What the provider bills: tokens of answered calls; ``failed`` requests are not billed."""
-
-    calls: int = 0
-    input: int = 0
-    cached: int = 0
-    output: int = 0
-    reasoning: int = 0
-    failed: int = 0
-    written_5m: int = 0
-    written_1h: int = 0
-
-
 class ModelServer:
-    """Serves scripted replies in order, then ``default``. A context manager."""
+    """Serves scripted replies in order, then ``default``. A context manager.
 
-    def __init__(self, *replies: Reply, default: Reply | None = None) -> None:
+    ``wires`` are protocols of one's own, by the end of their paths.
+    """
+
+    def __init__(
+        self,
+        *replies: Reply,
+        default: Reply | None = None,
+        wires: Mapping[str, Wire] | None = None,
+    ) -> None:
+        self.wires = {**(wires or {}), **WIRES}
         self._default = default or Reply()
         self._lock = threading.Lock()
         self._idle = threading.Condition(self._lock)
@@ -92,6 +46,8 @@ class ModelServer:
         self._ids = 0
         self._bill: list[Billed] = []
         self.requests: list[Received] = []
+        self.batches: dict[str, tuple[dict[str, Any], bytes]] = {}
+        """Batches by their id: the batch and its results."""
         self.stopping = threading.Event()
         self.script(*replies)
         self._server = _Server(("127.0.0.1", 0), _Handler)
@@ -103,7 +59,12 @@ class ModelServer:
     @property
     def base_url(self) -> str:
         """The base URL for an OpenAI client: ``http://127.0.0.1:PORT/v1``."""
-        return f"http://127.0.0.1:{self._server.server_address[1]}/v1"
+        return f"{self.url}/v1"
+
+    @property
+    def url(self) -> str:
+        """The base URL for an Anthropic client: ``http://127.0.0.1:PORT``."""
+        return f"http://127.0.0.1:{self._server.server_address[1]}"
 
     def script(self, *replies: Reply, when: Predicate | None = None) -> None:
         """Append replies; with ``when``, only for requests whose JSON body it accepts."""
@@ -134,6 +95,20 @@ class ModelServer:
             if replies and (when is None or when(body)):
                 return replies.popleft()
         return self._default
+
+    def batch(self, path: str, body: Mapping[str, Any], headers: Mapping[str, str]) -> str:
+        """Answer every request of a batch at once; gives the batch's id."""
+        answers = []
+        for request in body["requests"]:
+            reply, number = self.take(path, request["params"], headers)
+            self.bill(Billed(failed=1) if reply.status >= 400 else whole(reply))
+            answers.append((reply, request, number))
+            self.answered()
+        number = answers[0][2] if answers else "0"
+        made = batch_body(number, len(answers), self.base_url)
+        with self._lock:
+            self.batches[made["id"]] = (made, batch_results(answers))
+        return str(made["id"])
 
     def bill(self, part: Billed) -> None:
         """Put a call on the bill."""
@@ -187,23 +162,38 @@ class _Handler(BaseHTTPRequestHandler):
         body = json.loads(self.rfile.read(length) or b"{}")
         model_server = self.server.model_server
         headers = {name.lower(): value for name, value in self.headers.items()}
+        if self.path.endswith("/messages/batches"):
+            made = model_server.batches[model_server.batch(self.path, body, headers)]
+            self._send(200, json.dumps(made[0]).encode(), Reply())
+            return
         reply, number = model_server.take(self.path, body, headers)
         try:
             self._answer(model_server, reply, number, body)
         finally:
             model_server.answered()
 
+    def do_GET(self) -> None:
+        """Give a batch, or its results."""
+        *_, name, last = self.path.partition("?")[0].rsplit("/", 2)
+        made = self.server.model_server.batches.get(name if last == "results" else last)
+        if made is None:
+            self._send(404, json.dumps(error_body(404)).encode(), Reply(status=404))
+        elif last == "results":
+            self._send(200, made[1], Reply())
+        else:
+            self._send(200, json.dumps(made[0]).encode(), Reply())
+
     def _answer(
         self, model_server: ModelServer, reply: Reply, number: str, body: Mapping[str, Any]
     ) -> None:
         model_server.stopping.wait(reply.delay)
-        wire = WIRES.get(self.path.rsplit("/v1", 1)[-1])
+        wire = wire_for(self.path, model_server.wires)
         if reply.disconnect or reply.status >= 400 or wire is None:
             self._fail(reply, known=wire is not None)
         elif body.get("stream") and wire.stream is not None:
             self._stream(wire, reply, body, number)
         else:
-            model_server.bill(_whole(reply))
+            model_server.bill(whole(reply))
             self._send(200, json.dumps(wire.body(reply, body, number)).encode(), reply)
 
     def _fail(self, reply: Reply, *, known: bool) -> None:
@@ -236,7 +226,7 @@ class _Handler(BaseHTTPRequestHandler):
         self.send_header("transfer-encoding", "chunked")
         self._extra(reply)
         self.end_headers()
-        sent, whole = 0, False
+        sent, done = 0, False
         try:
             for is_content, event in wire.stream(reply, body, number):
                 if is_content and reply.cut_after is not None and sent >= reply.cut_after:
@@ -245,16 +235,15 @@ class _Handler(BaseHTTPRequestHandler):
                 self.server.model_server.stopping.wait(reply.chunk_delay)
                 self._chunk(event)
                 sent += is_content
-            whole = True
+            done = True
             self._chunk(b"")
         except OSError:
             self.close_connection = True
         finally:
-            generated = reply.output if whole else min(sent, reply.output)
-            reasoning = reply.reasoning if whole else 0
-            self.server.model_server.bill(
-                replace(_whole(reply), output=generated, reasoning=reasoning)
-            )
+            bill = whole(reply)
+            if not done:
+                bill = replace(bill, output=min(sent, reply.output), reasoning=0, web_search=0)
+            self.server.model_server.bill(bill)
 
     def _chunk(self, data: bytes) -> None:
         self.wfile.write(b"%x\r\n%s\r\n" % (len(data), data))
@@ -266,15 +255,3 @@ class _Handler(BaseHTTPRequestHandler):
         else:
             self.close_connection = True
             self.connection.shutdown(socket.SHUT_RDWR)
-
-
-def _whole(reply: Reply) -> Billed:
-    return Billed(
-        calls=1,
-        input=reply.input,
-        cached=reply.cached,
-        output=reply.output,
-        reasoning=reply.reasoning,
-        written_5m=reply.written_5m,
-        written_1h=reply.written_1h,
-    )

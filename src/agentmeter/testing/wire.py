@@ -214,9 +214,20 @@ def _base64(vector: list[float]) -> str:
     return base64.b64encode(struct.pack("<8f", *vector)).decode()
 
 
+_MESSAGES = Wire(messages_body, messages_stream)
 WIRES = {
     "/chat/completions": Wire(chat_body, chat_stream),
     "/responses": Wire(responses_body, responses_stream),
     "/embeddings": Wire(embeddings_body),
-    "/messages": Wire(messages_body, messages_stream),
+    "/messages": _MESSAGES,
+    "/invoke": Wire(messages_body),
+    ":rawPredict": _MESSAGES,
+    ":streamRawPredict": _MESSAGES,
 }
+"""By the end of the path; the last three are Anthropic's models at Bedrock and at Vertex."""
+
+
+def wire_for(path: str, wires: Mapping[str, Wire]) -> Wire | None:
+    """The wire that a path is spoken to with; ``None`` for an unknown one."""
+    plain = path.partition("?")[0]
+    return next((wire for end, wire in wires.items() if plain.endswith(end)), None)

@@ -2,15 +2,24 @@
 
 import json
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 Body = Mapping[str, Any]
 
 
+_COUNTED_LAST = (
+    *("input_tokens", "cache_creation_input_tokens", "cache_read_input_tokens", "output_tokens"),
+    *("output_tokens_details", "server_tool_use"),
+)
+"""What the last delta of a message counts again, of the whole message."""
+
+
 def _usage(reply: Any, output: int) -> dict[str, Any]:
     """Cached and written tokens stand beside the input, unlike in OpenAI's shape."""
     written = reply.written_5m + reply.written_1h
+    conditions = {"inference_geo": reply.region, "speed": reply.speed}
     return {
         "input_tokens": reply.input - reply.cached - written,
         "cache_creation_input_tokens": written,
@@ -20,7 +29,10 @@ def _usage(reply: Any, output: int) -> dict[str, Any]:
             "ephemeral_1h_input_tokens": reply.written_1h,
         },
         "output_tokens": output,
+        "output_tokens_details": {"thinking_tokens": min(reply.reasoning, output)},
+        "server_tool_use": {"web_search_requests": reply.web_search, "web_fetch_requests": 0},
         "service_tier": reply.service_tier or "standard",
+        **{name: value for name, value in conditions.items() if value is not None},
     }
 
 
@@ -61,7 +73,7 @@ def messages_stream(reply: Any, body: Body, number: str) -> Iterator[tuple[bool,
         **messages_body(reply, body, number),
         "content": [],
         "stop_reason": None,
-        "usage": _usage(reply, 1),
+        "usage": _usage(replace(reply, web_search=0), 1),
     }
     yield False, _event("message_start", message=begun)
     for index, block in enumerate(_blocks(reply, number)):
@@ -71,7 +83,8 @@ def messages_stream(reply: Any, body: Body, number: str) -> Iterator[tuple[bool,
             yield True, _event("content_block_delta", index=index, delta=delta)
         yield False, _event("content_block_stop", index=index)
     stop = {"stop_reason": _stop(reply), "stop_sequence": None}
-    counted = {"output_tokens": reply.output}
+    whole = _usage(reply, reply.output)
+    counted = {name: whole[name] for name in _COUNTED_LAST}
     yield reply.cut_after is not None, _event("message_delta", delta=stop, usage=counted)
     yield False, _event("message_stop")
 
@@ -86,3 +99,34 @@ def _deltas(block: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
 
 def _event(kind: str, **data: Any) -> bytes:
     return f"event: {kind}\ndata: {json.dumps({'type': kind, **data})}\n\n".encode()
+
+
+def batch_body(number: str, count: int, base_url: str) -> dict[str, Any]:
+    """A batch of ``count`` requests that has ended; nobody has to wait here."""
+    batch_id = f"msgbatch_{number}"
+    at = "2026-11-24T00:00:00Z"
+    return {
+        "id": batch_id,
+        "type": "message_batch",
+        "processing_status": "ended",
+        "request_counts": {
+            **dict.fromkeys(("processing", "errored", "canceled", "expired"), 0),
+            "succeeded": count,
+        },
+        "created_at": at,
+        "expires_at": at,
+        "ended_at": at,
+        "results_url": f"{base_url}/messages/batches/{batch_id}/results",
+    }
+
+
+def batch_results(answers: Sequence[tuple[Any, Mapping[str, Any], str]]) -> bytes:
+    """The results of a batch as JSON lines: (reply, request of the batch, number) of each."""
+    lines = []
+    for reply, request, number in answers:
+        batched = replace(reply, service_tier="batch")
+        message = messages_body(batched, request["params"], number)
+        failed = {"type": "errored", "error": {"type": "error", "error": {"type": "api_error"}}}
+        result = failed if reply.status >= 400 else {"type": "succeeded", "message": message}
+        lines.append(json.dumps({"custom_id": request["custom_id"], "result": result}))
+    return "\n".join(lines).encode()
