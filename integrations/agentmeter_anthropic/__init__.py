@@ -23,9 +23,10 @@ class AnthropicIntegration:
 
     def uninstrument(self, **_: Any) -> None:
         """Put every patched method back."""
-        from agentmeter_anthropic.library import PATCH
+        from agentmeter_anthropic.library import BATCHES, PATCH
 
         PATCH.undo()
+        BATCHES.forget()
 
 
 __all__ = ["AnthropicIntegration"]

@@ -25,6 +25,11 @@ class Batches:
         self._created: OrderedDict[str, Scope | None] = OrderedDict()
         self._counted: OrderedDict[str, None] = OrderedDict()
 
+    def forget(self) -> None:
+        """Know of no batch and of no result any more."""
+        self._created.clear()
+        self._counted.clear()
+
     def created(self, batch_id: str) -> None:
         """A batch has been created for the request that is current."""
         self._created[batch_id] = current_scope()

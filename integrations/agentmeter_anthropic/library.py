@@ -28,7 +28,7 @@ _MESSAGES = Endpoint(
     count_input=count_input,
     shape="anthropic.messages",
 )
-_BATCHES = Batches()
+BATCHES = Batches()
 
 
 def _served(client: Any, body: Body) -> Mapping[str, Any]:
@@ -47,7 +47,7 @@ def _is_anthropics(model: str) -> bool:
 
 
 def _passing(client: Any, options: Any, result: Any) -> Any:
-    return passing(_BATCHES, options, result, _served(client, {}))
+    return passing(BATCHES, options, result, _served(client, {}))
 
 
 PATCH = StainlessPatch(
