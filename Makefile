@@ -19,7 +19,7 @@ test-dialects: $(VENV)/.installed
 	$(BIN)/python -m tests.dialects.run
 
 check: $(VENV)/.installed
-	$(BIN)/ruff check src integrations tests benchmarks
+	$(BIN)/ruff check src integrations tests benchmarks examples
 	$(BIN)/mypy
 	$(BIN)/python -m pytest
 

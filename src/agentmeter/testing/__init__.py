@@ -3,6 +3,7 @@
 from agentmeter.testing.meter import FakeClock, Kept, SequentialIds, metered
 from agentmeter.testing.script import Billed, Received, Reply
 from agentmeter.testing.server import ModelServer
+from agentmeter.testing.wire import Wire
 
 __all__ = [
     "Billed",
@@ -12,5 +13,6 @@ __all__ = [
     "Received",
     "Reply",
     "SequentialIds",
+    "Wire",
     "metered",
 ]

@@ -1,0 +1,42 @@
+"""Every example runs as it stands, offline."""
+
+import runpy
+import subprocess
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from agentmeter.testing.conformance import Case, cases
+
+EXAMPLES = Path(__file__).parents[1] / "examples"
+OWN = runpy.run_path(str(EXAMPLES / "own_integration.py"))
+
+
+@pytest.mark.parametrize("file", sorted(EXAMPLES.glob("*.py")), ids=lambda file: file.stem)
+def test_it_runs(file: Path, tmp_path: Path) -> None:
+    """It ends well, says something, and complains of nothing."""
+    done = subprocess.run([sys.executable, file], cwd=tmp_path, capture_output=True, text=True)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout
+
+
+@pytest.mark.parametrize("case", cases(OWN["SUBJECT"]), ids=str)
+def test_an_integration_of_ones_own_conforms(case: Case) -> None:
+    """The third party's integration holds what ours hold."""
+    case.run()
+
+
+def test_the_suite_notices_what_does_not_conform(monkeypatch: pytest.MonkeyPatch) -> None:
+    """An integration that loses the cached tokens fails, and is told by how much."""
+    facts = OWN["facts"]
+
+    def lossy(answer: dict) -> object:
+        return facts({**answer, "tokens": {**answer["tokens"], "reused": 0}})
+
+    (plain,) = [case for case in cases(OWN["SUBJECT"]) if str(case) == "plain"]
+    endpoint = replace(OWN["GENERATE"], facts=lossy)
+    monkeypatch.setitem(OWN["_begin"].__globals__, "GENERATE", endpoint)
+    with pytest.raises(AssertionError, match=r"metered \(0, .* wanted \(1000, "):
+        plain.run()
