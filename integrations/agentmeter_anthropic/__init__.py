@@ -1,4 +1,4 @@
-"""Meters the ``anthropic`` client, 0.40 to 2.x: messages, streams, tools, beta and batches."""
+"""Meters the ``anthropic`` client, 0.60 to 2.x: messages, streams, tools, beta and batches."""
 
 from typing import Any
 

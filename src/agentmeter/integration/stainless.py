@@ -61,14 +61,19 @@ class StainlessPatch:
             return
         base = import_module(f"{self._library.package}._base_client")
         self._module = import_module(self._library.package)
-        replace = self._patches.replace
-        replace(base.BaseClient, "_build_request", _build_request)
-        for client in _with_request(base.SyncAPIClient):
-            replace(client, "request", self._request)
-        for client in _with_request(base.AsyncAPIClient):
-            replace(client, "request", self._async_request)
-        replace(base.SyncAPIClient, "_sleep_for_retry", _sleep_for_retry)
-        replace(base.AsyncAPIClient, "_sleep_for_retry", _async_sleep_for_retry)
+        try:
+            self._replace(base.SyncAPIClient, self._request, _sleep_for_retry)
+            self._replace(base.AsyncAPIClient, self._async_request, _async_sleep_for_retry)
+            self._patches.replace(base.BaseClient, "_build_request", _build_request)
+        except BaseException:
+            self._patches.undo()  # half a patch would meter half
+            raise
+
+    def _replace(self, client: type, request: Any, sleep_for_retry: Any) -> None:
+        for one in _with_request(client):
+            self._patches.replace(one, "request", request)
+        if "_sleep_for_retry" in vars(client):  # before, a client's retries are not seen
+            self._patches.replace(client, "_sleep_for_retry", sleep_for_retry)
 
     def undo(self) -> None:
         """Put every method back."""
