@@ -89,7 +89,7 @@ class Client:
 # -- 2. the integration ----------------------------------------------------------------------------
 
 
-def facts(answer: Mapping[str, Any]) -> Call:
+def facts(answer: Mapping[str, Any], provider: str | None = None) -> Call:
     """What an answer says: who answered, and how much of each meter it took.
 
     Meters are disjoint: what acme read from its cache is no ``input`` any more.
@@ -127,7 +127,7 @@ class AcmeStream(Accumulator):
 GENERATE = Endpoint(
     operation="text_completion",
     facts=facts,
-    accumulator=lambda body: AcmeStream(),
+    accumulator=lambda exchange: AcmeStream(),
     count_input=lambda body, model: tokenizer.count(body["prompt"], model).tokens,
 )
 PATCHES = Patches()

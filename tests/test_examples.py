@@ -32,7 +32,7 @@ def test_the_suite_notices_what_does_not_conform(monkeypatch: pytest.MonkeyPatch
     """An integration that loses the cached tokens fails, and is told by how much."""
     facts = OWN["facts"]
 
-    def lossy(answer: dict) -> object:
+    def lossy(answer: dict, provider: str) -> object:
         return facts({**answer, "tokens": {**answer["tokens"], "reused": 0}})
 
     (plain,) = [case for case in cases(OWN["SUBJECT"]) if str(case) == "plain"]

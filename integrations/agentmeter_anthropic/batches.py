@@ -60,7 +60,7 @@ def _record(message: Any, parent: Scope | None, served: Mapping[str, Any]) -> No
         evidence=said.evidence or dict.fromkeys(said.usage, REPORTED),
         response_model=said.response_model,
         response_id=said.response_id,
-        region=said.region,
+        region=said.region or served.get("region"),
         finish_reasons=said.finish_reasons,
         batch=True,
     )

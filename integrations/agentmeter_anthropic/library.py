@@ -24,7 +24,7 @@ the client's attribute that has the region."""
 _MESSAGES = Endpoint(
     operation="chat",
     facts=facts,
-    accumulator=lambda _: MessageStream(),
+    accumulator=lambda exchange: MessageStream(),
     count_input=count_input,
     shape="anthropic.messages",
 )

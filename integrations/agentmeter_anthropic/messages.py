@@ -22,8 +22,6 @@ from agentmeter.integration import (
 _OUTPUT = ("output", "reasoning")
 _SO_FAR = Evidence(Source.REPORTED, Extent.AT_LEAST)
 _SEEN = Evidence(Source.ESTIMATED, Extent.AT_LEAST)
-_NOWHERE = ("not_available", "global")
-"""Values of ``inference_geo`` that name no region."""
 
 
 def item(of: Any, name: str) -> Any:
@@ -31,25 +29,18 @@ def item(of: Any, name: str) -> Any:
     return of.get(name) if type(of) is dict else getattr(of, name, None)
 
 
-def facts(message: Any) -> Call:
+def facts(message: Any, provider: str | None = None) -> Call:
     """Usage, identity and conditions of a message, without dumping all of it."""
-    usage = item(message, "usage")
     said = facts_of(
         {
-            "usage": usage,
+            "usage": item(message, "usage"),
             "id": item(message, "id"),
             "model": item(message, "model"),
             "stop_reason": item(message, "stop_reason"),
-        }
+        },
+        provider,
     )
-    tier, geo, speed = (item(usage, name) for name in ("service_tier", "inference_geo", "speed"))
-    return replace(
-        said,
-        service_tier=tier if tier != "batch" else None,
-        batch=tier == "batch",
-        region=geo if geo not in _NOWHERE else None,
-        speed=speed if speed != "standard" else None,
-    )
+    return replace(said, service_tier=None, batch=True) if said.service_tier == "batch" else said
 
 
 class MessageStream(Accumulator):

@@ -7,6 +7,7 @@ from agentmeter.integration import (
     Body,
     Call,
     Endpoint,
+    Exchange,
     StainlessLibrary,
     StainlessPatch,
     facts_of,
@@ -22,12 +23,12 @@ _MODELS = (
 """What the names of OpenAI's own models begin with; its open weights (``gpt-oss``) run anywhere."""
 
 
-def _facts(answer: Any) -> Call:
+def _facts(answer: Any, provider: str | None) -> Call:
     """The facts of a response, without dumping all of it."""
     choices = item(answer, "choices") or ()
     said = {name: item(answer, name) for name in ("usage", "id", "model", "service_tier")}
     reasons = [{"finish_reason": item(one, "finish_reason")} for one in choices]
-    return facts_of({**said, "choices": reasons})
+    return facts_of({**said, "choices": reasons}, provider)
 
 
 def _count_chat(body: Body, model: str) -> int:
@@ -54,10 +55,15 @@ def _completion_in(error: BaseException) -> Any:
     return getattr(error, "completion", None)
 
 
+def _follow_chat(exchange: Exchange) -> ChatStream:
+    asked = _ask_for_usage(exchange.body or {}) is not None
+    return ChatStream(exchange.read, hides=asked)
+
+
 _CHAT = Endpoint(
     operation="chat",
     facts=_facts,
-    accumulator=lambda body: ChatStream(_facts, hides=_ask_for_usage(body) is not None),
+    accumulator=_follow_chat,
     count_input=_count_chat,
     shape="openai.chat",
     answer_in=_completion_in,
@@ -66,7 +72,7 @@ _CHAT = Endpoint(
 _RESPONSES = Endpoint(
     operation="chat",
     facts=_facts,
-    accumulator=lambda _: ResponsesStream(_facts),
+    accumulator=lambda exchange: ResponsesStream(exchange.read),
     count_input=_count_responses,
     shape="openai.responses",
 )

@@ -152,7 +152,11 @@ def test_the_conditions_of_a_call_are_stated(
     assert (stated.service_tier, stated.region, stated.speed) == ("priority", "us", "fast")
     client.messages.create(**ASKED)
     ordinary = call_of(last(meter))
-    assert (ordinary.service_tier, ordinary.region, ordinary.speed) == ("standard", None, None)
+    assert (ordinary.service_tier, ordinary.region, ordinary.speed) == (
+        "standard",
+        None,
+        "standard",
+    )
     assert (stated.batch, ordinary.batch) == (False, False)
 
 

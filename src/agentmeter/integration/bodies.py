@@ -124,7 +124,7 @@ def watch_body(exchange: Exchange, response: Any) -> None:
     """Meter what is read of an httpx ``response``, however it is read."""
     make = exchange.endpoint.accumulator
     if make is not None and _EVENTS in response.headers.get("content-type", ""):
-        tally = EventTally(exchange, make(exchange.body or {}))
+        tally = EventTally(exchange, make(exchange))
         _replace(response, "iter_bytes", lambda i: WatchedIterator(_followed(tally, i), tally))
         _replace(
             response,
@@ -133,7 +133,7 @@ def watch_body(exchange: Exchange, response: Any) -> None:
         )
         see_close(response, tally)
         return
-    whole = Tally(exchange, WholeBody(exchange.endpoint.facts))
+    whole = Tally(exchange, WholeBody(exchange.read))
     _replace(response, "iter_bytes", lambda inner: WatchedIterator(inner, whole))
     _replace(response, "aiter_bytes", lambda inner: WatchedAsyncIterator(inner, whole))
     see_close(response, whole)

@@ -81,10 +81,11 @@ class Endpoint:
 
     operation: str
     """The conventions' ``gen_ai.operation.name``: ``chat``, ``embeddings`` …"""
-    facts: Callable[[Any], Call]
-    """What a whole answer says, as the client's object or as the body's mapping."""
-    accumulator: Callable[[Body], Accumulator] | None = None
-    """What follows a stream that answers the caller's body."""
+    facts: Callable[[Any, str | None], Call]
+    """What a whole answer says, as the client's object or as the body's mapping; and the provider,
+    since those who speak the protocol of another may count otherwise."""
+    accumulator: "Callable[[Exchange], Accumulator] | None" = None
+    """What follows the stream that answers an exchange."""
     count_input: Callable[[Body, str], int] | None = None
     """Tokens of a body for a model; without it, input that nobody reports stays unknown."""
     shape: str | None = None
@@ -116,9 +117,12 @@ class Attempts:
 class Exchange:
     """What is known of one exchange until it ends."""
 
-    def __init__(self, scope: CallScope, endpoint: Endpoint, body: Body) -> None:
+    def __init__(
+        self, scope: CallScope, endpoint: Endpoint, body: Body, provider: str | None
+    ) -> None:
         self.scope = scope
         self.endpoint = endpoint
+        self.provider = provider
         self.body: Body | None = body
         """The caller's body, held until the end, to be counted where nobody says."""
         self.attempts = Attempts()
@@ -126,6 +130,10 @@ class Exchange:
         self._over = False
         self._stream_ends: Callable[[], None] | None = None
         until_exit(self)
+
+    def read(self, answer: Any) -> Call:
+        """What an answer, or what carries the usage of one, says."""
+        return self.endpoint.facts(answer, self.provider)
 
     @contextmanager
     def sending(self) -> Iterator[None]:
@@ -160,13 +168,13 @@ class Exchange:
             find = self.endpoint.answer_in
             answer = find(error) if find is not None else None
             if answer is not None:
-                self._take(self.endpoint.facts(answer))
+                self._take(self.read(answer))
         self.ended(status_of(error), error)
 
     def answered(self, answer: Any) -> None:
         """A whole answer has arrived."""
         with guarded("answer"):
-            self._take(self.endpoint.facts(answer))
+            self._take(self.read(answer))
         self.ended(Status.OK)
 
     def _take(self, facts: Call) -> None:
@@ -259,7 +267,7 @@ def begin(
         scope = CallScope(
             provider=provider, model=model, operation=operation, stream=stream, **facts
         )
-        exchange = Exchange(scope, endpoint, body)
+        exchange = Exchange(scope, endpoint, body, provider)
         scope.open(current_scope())
         if endpoint.shape is not None:
             describe_input(scope, endpoint.shape, body)

@@ -159,7 +159,7 @@ def tally_of(exchange: Exchange) -> Tally:
     make = exchange.endpoint.accumulator
     if make is None:
         raise TypeError(f"the endpoint for {exchange.endpoint.operation} has no accumulator")
-    return Tally(exchange, make(exchange.body or {}))
+    return Tally(exchange, make(exchange))
 
 
 def watched(exchange: Exchange, stream: Iterator[Any]) -> WatchedIterator:
