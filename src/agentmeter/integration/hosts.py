@@ -8,6 +8,7 @@ then called by the host's name, for which nobody has prices, rather than by a na
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import lru_cache
 
 _HOSTS = {
     "api.anthropic.com": "anthropic",
@@ -75,17 +76,24 @@ class Served:
 
 def served_by(url: str, owner: str, model: str | None, is_owners: Callable[[str], bool]) -> Served:
     """Who answers at ``url`` in the protocol of ``owner``; ``is_owners`` knows its models."""
-    authority = re.sub(r"^[a-z]+://", "", url.lower()).partition("/")[0].rpartition("@")[2]
-    host, port = _split(authority)
-    region = next((found[1] for one in _REGIONS if (found := re.search(one, host))), None)
-    known = _known(host)
+    host, port, known = _at(url)
     if known is not None:
-        return Served(known, region)
+        return known
     if model is None or is_owners(model):
         return Served(owner)
     if host in _OWN_MACHINE:
         return Served(_PORTS.get(port, "localhost"))
     return Served(host or owner)
+
+
+@lru_cache(1024)
+def _at(url: str) -> tuple[str, int, Served | None]:
+    """The host and port of a URL, and who that is where the table knows it."""
+    authority = re.sub(r"^[a-z]+://", "", url.lower()).partition("/")[0].rpartition("@")[2]
+    host, port = _split(authority)
+    region = next((found[1] for one in _REGIONS if (found := re.search(one, host))), None)
+    known = _known(host)
+    return host, port, Served(known, region) if known is not None else None
 
 
 def _known(host: str) -> str | None:
