@@ -61,12 +61,12 @@ def research(client: Any, model: str, question: str) -> str:
 
 
 @am.agent("narrator")
-async def narrate(client: Any, model: str, question: str) -> None:
-    """An agent whose streamed answer the user does not wait for."""
+async def narrate(client: Any, model: str, question: str, begun: asyncio.Event) -> None:
+    """An agent whose streamed answer the user does not wait for; ``begun`` when it comes."""
     messages = [{"role": "user", "content": question}]
     stream = await client.chat.completions.create(model=model, messages=messages, stream=True)
     async for _ in stream:
-        pass
+        begun.set()
 
 
 def _run(model: str, **client: Any) -> list[str]:
@@ -83,8 +83,12 @@ def _run(model: str, **client: Any) -> list[str]:
 
 async def _cancelled(model: str, client: Any) -> str:
     with am.request("ask", user="u-3", tenant="globex", feature="chat", plan="free") as request:
-        task = asyncio.create_task(narrate(client, model, "Tell me a long story."))
-        await asyncio.sleep(0.4)
+        begun = asyncio.Event()
+        task = asyncio.create_task(narrate(client, model, "Tell me a long story.", begun))
+        told = asyncio.create_task(begun.wait())
+        await asyncio.wait((task, told), return_when=asyncio.FIRST_COMPLETED)
+        await asyncio.sleep(0.2)
+        told.cancel()
         task.cancel()
         await asyncio.gather(task, return_exceptions=True)
     await client.close()
