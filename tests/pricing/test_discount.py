@@ -14,6 +14,7 @@ from agentmeter.model.money import plain
 from agentmeter.pricing import GenAIPrices, PriceKey, Rate, RateCard, Tariff, price
 from agentmeter.pricing.cost import amount
 from agentmeter.pricing.discount import Discount, Discounted
+from agentmeter.pricing.rows import between, settled
 from agentmeter.report.report import build
 from agentmeter.testing import metered
 
@@ -144,6 +145,26 @@ DISCOUNTS = st.lists(
     max_size=3,
     unique_by=lambda one: one.model,
 ).map(tuple)
+
+
+@given(RATES, st.integers(0, 10), st.integers(0, 5), st.integers(-1, 10))
+def test_settled_rows_may_be_cut_anywhere(
+    rates: tuple[Rate, ...], at: int, total: int, cut: int
+) -> None:
+    """Settled, and cut at any instant, rows give the price that they gave before."""
+    halves = [
+        part
+        for rate in settled(rates)
+        for part in (between(rate, None, cut), between(rate, cut, None))
+        if part is not None
+    ]
+    before, after = (
+        Tariff(PriceKey(None, "m"), "USD", "v", tuple(rows)).quote(at, total).rates
+        for rows in (rates, halves)
+    )
+    assert {meter: rate.price for meter, rate in after.items()} == {
+        meter: rate.price for meter, rate in before.items()
+    }
 
 
 @given(RATES, DISCOUNTS, st.integers(0, 10), st.integers(0, 5), st.integers(0, 100))

@@ -25,7 +25,7 @@ from typing import Any
 from agentmeter.model.money import CONTEXT, plain
 from agentmeter.pricing.pricer import Pricer
 from agentmeter.pricing.providers import canonical
-from agentmeter.pricing.rows import between, laid_over, without_shadowed
+from agentmeter.pricing.rows import between, laid_over, settled
 from agentmeter.pricing.tables import TableReader, overlap
 from agentmeter.pricing.tariff import Adjustment, PriceKey, Rate, Tariff, Unpriced
 
@@ -80,7 +80,7 @@ class Discounted:
         if isinstance(answer, Unpriced) or not found:
             return answer
         rates = tuple(
-            part for rate in without_shadowed(answer.rates) for part in _parts(rate, found)
+            part for rate in settled(answer.rates) for part in _parts(rate, found)
         )
         version = f"{answer.version}, discounts of {self._name}"
         return Tariff(answer.key, answer.currency, version, rates)

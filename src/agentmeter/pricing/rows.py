@@ -4,6 +4,7 @@ A row is trimmed to the time in which nothing better holds, so that a contract w
 January leaves December at the price below it.
 """
 
+import itertools
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from decimal import Decimal, Inexact
@@ -92,27 +93,43 @@ def laid_over(upper: Iterable[Rate], lower: Iterable[Rate]) -> tuple[Rate, ...]:
     return (*above, *filled)
 
 
-def without_shadowed(rates: Iterable[Rate]) -> tuple[Rate, ...]:
-    """The rows, trimmed to where no other would always win, so that cutting them at further
-    instants changes nothing about which one holds.
+def settled(rates: Iterable[Rate]) -> tuple[Rate, ...]:
+    """The same prices in rows that have begun together where several hold at once.
+
+    Of two rows the one that began later wins, so that a row that was cut would win over one that
+    was not; rows like these may be cut at any instant, all of them.
     """
-    rows = tuple(rates)
+    rows = sorted(rates, key=lambda rate: rate.rank, reverse=True)
+    meters = dict.fromkeys(rate.meter for rate in rows)
     return tuple(
         part
-        for place, rate in enumerate(rows)
-        for part in _outside(
-            rate, [one for at, one in enumerate(rows) if _shadows(one, at, rate, place)]
-        )
+        for meter in meters
+        for span in _cells([rate for rate in rows if rate.meter == meter])
+        for part in _holding(span, [rate for rate in rows if rate.meter == meter])
     )
 
 
-def _shadows(one: Rate, at: int, rate: Rate, place: int) -> bool:
-    """Whether ``one`` wins at every call that both hold for, while it holds."""
-    return (
-        one.meter == rate.meter
-        and (one.window, one.days) == (rate.window, rate.days)
-        and (one.above is None or (rate.above is not None and one.above <= rate.above))
-        and (one.rank > rate.rank or (one.rank == rate.rank and at < place))
+def _cells(rows: list[Rate]) -> Iterator[_Span]:
+    """The times between the instants at which a row begins or ends."""
+    instants = {at for rate in rows for at in (rate.from_ns, rate.until_ns) if at is not None}
+    bounds = [None, *sorted(instants), None]
+    yield from itertools.pairwise(bounds)
+
+
+def _holding(span: _Span, rows: list[Rate]) -> list[Rate]:
+    """The parts of rows, the strongest first, that can win within a time in which none changes."""
+    found: list[Rate] = []
+    for rate in rows:
+        part = between(rate, *span)
+        if part is not None and not any(_always_wins(one, rate) for one in found):
+            found.append(part)
+    return found
+
+
+def _always_wins(one: Rate, rate: Rate) -> bool:
+    """Whether a stronger row holds wherever ``rate`` does."""
+    return (one.window, one.days) == (rate.window, rate.days) and (
+        one.above is None or (rate.above is not None and one.above <= rate.above)
     )
 
 

@@ -93,10 +93,11 @@ class Rate:
         return CONTEXT.quantize(amount, CONTEXT.scaleb(Decimal(1), -self.places))
 
     @property
-    def rank(self) -> tuple[bool, bool, int, int]:
-        """Of several rows that hold the highest wins: a window, then the latest, then the step."""
+    def rank(self) -> tuple[bool, bool, bool, int, int]:
+        """Of several rows that hold the highest wins: days, then hours, the latest, the step."""
         return (
-            self.window is not None or self.days is not None,
+            self.days is not None,
+            self.window is not None,
             self.from_ns is not None,
             self.from_ns or 0,
             -1 if self.above is None else self.above,
