@@ -7,6 +7,7 @@ from agentmeter.cli.doctor import doctor
 from agentmeter.cli.price import price
 from agentmeter.cli.prices import prices
 from agentmeter.cli.report import report
+from agentmeter.cli.reprice import reprice
 
 
 @click.group()
@@ -20,3 +21,4 @@ app.add_command(doctor)
 app.add_command(price)
 app.add_command(prices)
 app.add_command(report)
+app.add_command(reprice)

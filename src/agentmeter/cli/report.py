@@ -11,7 +11,8 @@ import orjson
 from agentmeter.api import journal_folder
 from agentmeter.cli.edge import Edge, edge_options
 from agentmeter.exceptions import ConfigurationError, SourceError
-from agentmeter.pricing import Cached, Catalog
+from agentmeter.model import Entry
+from agentmeter.pricing import Cached, Catalog, Tariff
 from agentmeter.report.breakdown import breakdown
 from agentmeter.report.document import row_values
 from agentmeter.report.pricing import priced_now
@@ -43,13 +44,13 @@ def report(
             "--by breaks the direct cost down, which is exact and has no allocations in it; "
             "leave --allocations, --round, --rounding and --tax out"
         )
-    made = edge.applied(_made(source or journal_folder()))
+    made = edge.applied(_made(where(source)))
     if request_id is not None:
         made = _only(made, request_id)
     if by is not None:
         _broken_down(made, by, as_json=as_json)
     elif as_json:
-        sys.stdout.buffer.write(orjson.dumps(made.to_json(), option=orjson.OPT_INDENT_2) + b"\n")
+        write_json(made.to_json())
     elif request_id is not None:
         click.echo(request_text(made.requests[0]))
     else:
@@ -62,25 +63,44 @@ def _broken_down(made: Report, by: str, *, as_json: bool) -> None:
     except ConfigurationError as error:
         raise click.ClickException(str(error)) from error
     if as_json:
-        shown = orjson.dumps({"by": by, "rows": row_values(rows)}, option=orjson.OPT_INDENT_2)
-        sys.stdout.buffer.write(shown + b"\n")
+        write_json({"by": by, "rows": row_values(rows)})
     else:
         click.echo(rows_text(by, rows))
+
+
+def where(source: Path | None) -> Path:
+    """The source that is named, else the configured journal folder."""
+    return source or journal_folder()
+
+
+def write_json(value: object) -> None:
+    """A value as indented JSON, in UTF-8 whatever the locale."""
+    sys.stdout.buffer.write(orjson.dumps(value, option=orjson.OPT_INDENT_2) + b"\n")
 
 
 def _made(source: Path) -> Report:
     """Read and build without collections in between, which would take as long as the reading."""
     gc.disable()
     try:
-        contents = read(source)
-        entries, tariffs = contents.entries, contents.tariffs
-        if contents.foreign_spans:
-            entries, tariffs = priced_now(entries, tariffs, Cached(Catalog()))
-        return build(entries, tariffs, faults=contents.faults())
-    except SourceError as error:
-        raise click.ClickException(str(error)) from error
+        entries, tariffs, faults = recorded(source)
+        return build(entries, tariffs, faults=faults)
     finally:
         gc.enable()
+
+
+def recorded(source: Path) -> tuple[list[Entry], dict[str, Tariff], dict[str, int]]:
+    """The entries of a source, the tariffs that they name, and what could not be read.
+
+    Calls known from the spans of other instrumentations are priced now.
+    """
+    try:
+        contents = read(source)
+    except SourceError as error:
+        raise click.ClickException(str(error)) from error
+    entries, tariffs = contents.entries, contents.tariffs
+    if contents.foreign_spans:
+        entries, tariffs = priced_now(entries, tariffs, Cached(Catalog()))
+    return entries, tariffs, contents.faults()
 
 
 def _only(made: Report, request_id: str) -> Report:

@@ -190,7 +190,17 @@ def build(
     faults: Mapping[str, int] | None = None,
 ) -> Report:
     """The report over ``entries``, priced by the tariffs that they name (by digest)."""
-    reports = [_request(one, tariffs) for one in view(entries)]
+    return of_views(view(entries), tariffs, faults=faults)
+
+
+def of_views(
+    views: Iterable[RequestView],
+    tariffs: Mapping[str, Tariff],
+    *,
+    faults: Mapping[str, int] | None = None,
+) -> Report:
+    """The report over requests that are put together already."""
+    reports = [_request(one, tariffs) for one in views]
     return Report(
         tuple(one for one in reports if one.request_id != UNATTRIBUTED),
         next((one for one in reports if one.request_id == UNATTRIBUTED), None),

@@ -71,13 +71,13 @@ def _listing(report: Report) -> str:
             *("", ""),
         )
     )
-    return _table(rows, right=tuple(range(4, 8 + len(more))))
+    return table(rows, right=tuple(range(4, 8 + len(more))))
 
 
 def rows_text(by: str, rows: Iterable[Row]) -> str:
     """A breakdown as a table."""
-    table = [(by, "requests", "calls", "tokens", "cost", "waste")]
-    table.extend(
+    shown = [(by, "requests", "calls", "tokens", "cost", "waste")]
+    shown.extend(
         (
             shown(row.key),
             f"{row.requests:,}",
@@ -88,10 +88,11 @@ def rows_text(by: str, rows: Iterable[Row]) -> str:
         )
         for row in rows
     )
-    return _table(table, right=(1, 2, 3, 4, 5))
+    return table(shown, right=(1, 2, 3, 4, 5))
 
 
-def _table(rows: Sequence[tuple[str, ...]], right: tuple[int, ...]) -> str:
+def table(rows: Sequence[tuple[str, ...]], right: tuple[int, ...]) -> str:
+    """Rows in columns; the columns ``right`` end where the others begin."""
     widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
     return "\n".join(
         "  ".join(
