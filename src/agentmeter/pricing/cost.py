@@ -7,10 +7,15 @@ from decimal import Decimal
 from agentmeter.model.money import CONTEXT, split, times, total
 from agentmeter.pricing.tariff import Quote, Rate
 
-_UNSPLIT = {
+UNSPLIT = {
     "input_unsplit": ("input", "cache split not stated; priced as uncached input"),
     "output_unsplit": ("output", "reasoning split not stated; priced as output"),
 }
+"""Unsplit meter → the meter whose rate it is priced at, and what is said of that."""
+
+NO_RATE = "the tariff has no rate for this meter at that time"
+NO_FEE = "the tariff has a fee per request; none is counted"
+NO_TIME = "the model is paid by GPU time; none is counted"
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,10 +68,10 @@ def price(usage: Mapping[str, int], quote: Quote) -> Cost:
     lines: list[Line] = []
     gaps: list[Gap] = []
     for meter, quantity in usage.items():
-        priced_as, note = _UNSPLIT.get(meter, (meter, None))
+        priced_as, note = UNSPLIT.get(meter, (meter, None))
         rate = quote.rates.get(priced_as)
         if rate is None:
-            gaps.append(Gap(meter, quantity, "the tariff has no rate for this meter at that time"))
+            gaps.append(Gap(meter, quantity, NO_RATE))
         else:
             lines.append(_line(meter, quantity, rate, note))
             if rate.adjusted:
@@ -82,7 +87,7 @@ def amount(usage: Mapping[str, int], quote: Quote) -> Decimal | None:
     """
     result = Decimal(0)
     for meter, quantity in usage.items():
-        rate = quote.rates.get(_UNSPLIT[meter][0] if meter in _UNSPLIT else meter)
+        rate = quote.rates.get(UNSPLIT[meter][0] if meter in UNSPLIT else meter)
         if rate is None:
             return None
         if rate.places is None:
@@ -100,11 +105,9 @@ def _uncounted(usage: Mapping[str, int], quote: Quote) -> list[Gap]:
     """What a tariff has a rate for and every call has some of, where none was counted."""
     gaps: list[Gap] = []
     if "request" in quote.rates and usage and "request" not in usage:
-        reason = "the tariff has a fee per request; none is counted"
-        gaps.append(Gap("request", None, reason))
+        gaps.append(Gap("request", None, NO_FEE))
     if "busy_millisecond" in quote.rates and usage and not any(one in usage for one in TIMED):
-        reason = "the model is paid by GPU time; none is counted"
-        gaps.append(Gap("busy_millisecond", None, reason))
+        gaps.append(Gap("busy_millisecond", None, NO_TIME))
     return gaps
 
 

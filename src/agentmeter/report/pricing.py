@@ -11,6 +11,8 @@ from agentmeter.pricing.keys import key_of
 from agentmeter.pricing.pricer import Pricer
 from agentmeter.pricing.tariff import Tariff, Unpriced
 
+NO_TARIFF = "no tariff was recorded for this call"
+
 
 def priced_now(
     entries: Iterable[Entry], tariffs: Mapping[str, Tariff], pricer: Pricer
@@ -68,7 +70,7 @@ def _priced(record: Record, usage: Usage, tariffs: Mapping[str, Tariff]) -> Cost
     if call is None or not usage:
         return Cost()
     if call.tariff is None:
-        return unpriced(usage, call.unpriced or "no tariff was recorded for this call")
+        return unpriced(usage, call.unpriced or NO_TARIFF)
     tariff = tariffs.get(call.tariff)
     if tariff is None:
         return unpriced(usage, f"tariff {call.tariff} is missing from the records")
