@@ -8,11 +8,11 @@ beside it a plain sum over the same table. The first thousand calls are checked 
     python benchmarks/pricing.py [CALLS]
 """
 
-import datetime
 import sys
 import tempfile
 import time
 from collections.abc import Callable
+from datetime import UTC, datetime
 from decimal import Decimal
 from pathlib import Path
 
@@ -87,7 +87,7 @@ def one_call() -> None:
     theirs = TheirUsage(
         input_tokens=USAGE.total_input, cache_read_tokens=1800, output_tokens=USAGE.total_output
     )
-    when = datetime.datetime.fromtimestamp(AT / 1e9, datetime.UTC)
+    when = datetime.fromtimestamp(AT / 1e9, UTC)
 
     def their_price() -> Decimal:
         found = calc_price(
@@ -124,8 +124,6 @@ def many_calls(folder: Path, count: int) -> None:
     connection.execute(MAKE, [digests, len(digests), count])
     scale = load(connection, tariffs)
     agrees(connection, tariffs)
-    rows = connection.sql(f"SELECT count(*) FROM ({PRICED})").fetchall()
-    assert rows == [(1,)]
     plain_sum = best_of(lambda: connection.sql(SUMMED).fetchall())
     priced = best_of(lambda: connection.sql(PRICED).fetchall())
     ((_, total, lines),) = connection.sql(PRICED).fetchall()

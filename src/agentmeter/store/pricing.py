@@ -87,7 +87,7 @@ def cells(tariff: Tariff) -> Iterator[_Row]:
     for rate in tariff.rates:
         by_meter.setdefault(rate.meter, []).append(rate)
     for meter, rates in by_meter.items():
-        names = [(meter, None)]
+        names: list[tuple[str, str | None]] = [(meter, None)]
         names += [(name, note) for name, (whole, note) in UNSPLIT.items() if whole == meter]
         for (instants, seconds, totals), rate in _held(rates):
             for name, note in names:
