@@ -1,8 +1,10 @@
 PYTHON ?= python3
 VENV ?= .venv
 BIN = $(VENV)/bin
+FOCUS_PYTHON ?= python3.12
+FOCUS = .venvs/focus
 
-.PHONY: demo test test-dialects check clean
+.PHONY: demo test test-dialects test-focus check clean
 
 $(VENV)/.installed: pyproject.toml constraints.txt requirements-dev.txt
 	$(PYTHON) -m venv $(VENV)
@@ -17,6 +19,14 @@ test: $(VENV)/.installed
 
 test-dialects: $(VENV)/.installed
 	$(BIN)/python -m tests.dialects.run
+
+$(FOCUS)/.installed: tests/render/focus-validator.txt
+	$(FOCUS_PYTHON) -m venv $(FOCUS)
+	$(FOCUS)/bin/pip install --quiet --disable-pip-version-check -r $<
+	touch $@
+
+test-focus: $(VENV)/.installed $(FOCUS)/.installed
+	$(BIN)/python -m pytest -rs tests/render/test_focus_validator.py
 
 check: $(VENV)/.installed
 	$(BIN)/ruff check src integrations tests benchmarks examples

@@ -15,6 +15,7 @@ FLOORS = {
     "report": 3,
     "runtime": 4,
     "store": 4,
+    "render": 4,
     "integration": 5,
     "api": 6,
     "web": 7,

@@ -4,6 +4,7 @@ import click
 
 from agentmeter.cli.demo import demo
 from agentmeter.cli.doctor import doctor
+from agentmeter.cli.export import export
 from agentmeter.cli.price import price
 from agentmeter.cli.prices import prices
 from agentmeter.cli.report import report
@@ -18,6 +19,7 @@ def app() -> None:
 
 app.add_command(demo)
 app.add_command(doctor)
+app.add_command(export)
 app.add_command(price)
 app.add_command(prices)
 app.add_command(report)

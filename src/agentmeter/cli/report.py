@@ -44,7 +44,7 @@ def report(
             "--by breaks the direct cost down, which is exact and has no allocations in it; "
             "leave --allocations, --round, --rounding and --tax out"
         )
-    made = edge.applied(_made(where(source)))
+    made = edge.applied(made_from(where(source)))
     if request_id is not None:
         made = _only(made, request_id)
     if by is not None:
@@ -78,8 +78,11 @@ def write_json(value: object) -> None:
     sys.stdout.buffer.write(orjson.dumps(value, option=orjson.OPT_INDENT_2) + b"\n")
 
 
-def _made(source: Path) -> Report:
-    """Read and build without collections in between, which would take as long as the reading."""
+def made_from(source: Path) -> Report:
+    """The report over a source.
+
+    Read and built without collections in between, which would take as long as the reading.
+    """
     gc.disable()
     try:
         entries, tariffs, faults = recorded(source)

@@ -1,0 +1,63 @@
+"""``agentmeter export``: recorded costs in the formats of other tools."""
+
+import sys
+from pathlib import Path
+
+import click
+
+from agentmeter.cli.report import made_from, where
+from agentmeter.exceptions import MoneyError
+from agentmeter.report.focus import focus_rows, left_out
+from agentmeter.report.report import Report
+
+
+@click.group()
+def export() -> None:
+    """Write recorded costs in a format of other tools."""
+
+
+@export.command()
+@click.argument("source", required=False, type=click.Path(path_type=Path))
+@click.option("-o", "--output", type=click.Path(path_type=Path), help="The file to write.")
+@click.option("--format", "kind", type=click.Choice(["csv", "parquet"]), default="csv")
+@click.option("--billing-account", help="The billing account's id; the provider's name if absent.")
+def focus(source: Path | None, output: Path | None, kind: str, billing_account: str | None) -> None:
+    """FinOps FOCUS 1.2: one row for each meter of each call and for each charge.
+
+    What has no price is in no row; how much that is, is said on standard error.
+    """
+    made = made_from(where(source))
+    if kind == "parquet":
+        _parquet(made, output, billing_account)
+    else:
+        _csv(made, output, billing_account)
+    missing = left_out(made)
+    if missing:
+        click.echo(f"{missing} quantities have no price and are in no row", err=True)
+
+
+def _csv(made: Report, output: Path | None, account: str | None) -> None:
+    from agentmeter.render.focus import csv_lines
+
+    lines = csv_lines(focus_rows(made, account))
+    if output is None:
+        for line in lines:
+            sys.stdout.buffer.write(line.encode())
+    else:
+        with output.open("w", encoding="utf-8", newline="") as file:
+            file.writelines(lines)
+
+
+def _parquet(made: Report, output: Path | None, account: str | None) -> None:
+    if output is None:
+        raise click.UsageError("Parquet is not text: name the file with -o FILE")
+    try:
+        from agentmeter.render.focus import write_parquet
+
+        write_parquet(focus_rows(made, account), output)
+    except ModuleNotFoundError as error:
+        raise click.ClickException(
+            f"Parquet needs {error.name}: pip install 'agentmeter-otel[store]'"
+        ) from error
+    except MoneyError as error:
+        raise click.ClickException(str(error)) from error

@@ -1,0 +1,1 @@
+"""Reports as files: what is written is computed elsewhere."""
