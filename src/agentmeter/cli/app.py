@@ -7,6 +7,7 @@ from agentmeter.cli.doctor import doctor
 from agentmeter.cli.export import export
 from agentmeter.cli.price import price
 from agentmeter.cli.prices import prices
+from agentmeter.cli.reconcile import reconcile
 from agentmeter.cli.report import report
 from agentmeter.cli.reprice import reprice
 
@@ -22,5 +23,6 @@ app.add_command(doctor)
 app.add_command(export)
 app.add_command(price)
 app.add_command(prices)
+app.add_command(reconcile)
 app.add_command(report)
 app.add_command(reprice)

@@ -34,9 +34,9 @@ def breakdown(report: Report, by: str) -> tuple[Row, ...]:
     The dearest first. Raises ``ConfigurationError`` for anything else to break down by, other than
     ``tag:NAME``.
     """
-    key = _key(by)
+    key = leaf_key(by)
     found: dict[str, list[Leaf]] = {}
-    for leaf in _leaves(report):
+    for leaf in leaves(report):
         found.setdefault(key(leaf) or NONE, []).append(leaf)
     rows = [_row(name, leaves) for name, leaves in found.items()]
     return tuple(sorted(rows, key=lambda row: (-sum(row.amounts.values()), row.key)))
@@ -56,7 +56,8 @@ def _row(name: str, leaves: list[Leaf]) -> Row:
     )
 
 
-def _leaves(report: Report) -> Iterator[Leaf]:
+def leaves(report: Report) -> Iterator[Leaf]:
+    """Every leaf of a report, unattributed work included."""
     parts = [*report.requests, *([report.unattributed] if report.unattributed else [])]
     for request in parts:
         stack: list[tuple[ScopeReport, tuple[ScopeReport, ...]]] = [(request.tree, ())]
@@ -67,7 +68,8 @@ def _leaves(report: Report) -> Iterator[Leaf]:
             stack.extend((child, (*above, scope)) for child in scope.children)
 
 
-def _key(by: str) -> Callable[[Leaf], str | None]:
+def leaf_key(by: str) -> Callable[[Leaf], str | None]:
+    """What a leaf is sorted by. Raises ``ConfigurationError`` for what nothing is sorted by."""
     if by in ("agent", "step", "tool", "branch"):
         return lambda leaf: _nearest(leaf, Kind(by))
     if by.startswith("tag:"):

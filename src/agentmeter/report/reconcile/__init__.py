@@ -1,0 +1,1 @@
+"""What providers say was used and charged, held against what was metered."""
