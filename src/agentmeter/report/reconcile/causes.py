@@ -142,9 +142,13 @@ def _split(case: Case) -> Iterable[str]:
 
 
 def _gaps(case: Case) -> Iterable[str]:
-    reasons = {gap.reason for _, _, scope in case.group.leaves for gap in scope.cost.gaps}
+    reasons = _unpriced(case)
     if case.charges and reasons and case.kind == "price":
         yield f"not all that was metered has a price: {'; '.join(sorted(reasons))}"
+
+
+def _unpriced(case: Case) -> set[str]:
+    return {gap.reason for _, _, scope in case.group.leaves for gap in scope.cost.gaps}
 
 
 def _rounding(case: Case) -> Iterable[str]:
@@ -170,7 +174,7 @@ _RATIOS = (
 def _ratio(case: Case) -> Iterable[str]:
     """A factor that the whole group is billed at, where it is a round one."""
     money = case.money()
-    if money is None or case.kind != "price" or not all(money) or _rounded(case):
+    if money is None or case.kind != "price" or not all(money) or _rounded(case) or _unpriced(case):
         return
     charged, priced = money
     slack = CONTEXT.multiply(case.unit, Decimal(len(case.group.rows)))
@@ -181,7 +185,8 @@ def _ratio(case: Case) -> Iterable[str]:
     ratio = CONTEXT.divide(charged, priced)
     percent = CONTEXT.quantize(ratio.scaleb(2, CONTEXT), Decimal(1))
     scaled = CONTEXT.multiply(priced, percent.scaleb(-2, CONTEXT))
-    if percent and CONTEXT.subtract(charged, scaled).copy_abs() <= slack:
+    telling = CONTEXT.multiply(slack, Decimal(200)) < priced  # else any amount is near some percent
+    if telling and percent and CONTEXT.subtract(charged, scaled).copy_abs() <= slack:
         yield f"billed at {plain(percent)} % of what was metered: a discount, or another price list"
 
 

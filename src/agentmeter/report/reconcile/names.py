@@ -5,12 +5,13 @@ from collections.abc import Iterable
 
 _DATE = re.compile(r"[-@_](20\d\d-?\d\d-?\d\d|latest)$")
 _VERSION = re.compile(r"(-v\d+(:\d+)?(:\d+k)?)$")
-_PART = re.compile(r"\d+(?:\.\d+)*[a-z]?|[a-z]+")
+_CAMEL = re.compile(r"(?<=[a-z])(?=[A-Z])")
+_PART = re.compile(r"\d+(?:\.\d+)*(?:[a-z](?![a-z]))?|[a-z]+")
 
 
 def undated(model: str) -> str:
     """A model id without what names its maker, its day and its revision."""
-    name = model.lower().strip().rpartition("/")[2]
+    name = _CAMEL.sub("-", model.strip()).lower().rpartition("/")[2]
     name = re.sub(r"^([a-z-]+\.)+(?=[a-z])", "", name)
     return _DATE.sub("", _VERSION.sub("", name))
 
