@@ -13,8 +13,9 @@ import pytest
 from tests.render.focus_sample import ONE, TARIFF, sample
 
 from agentmeter.exceptions import MoneyError
+from agentmeter.model import METERS
 from agentmeter.render.focus import csv_lines, write_parquet
-from agentmeter.report.focus import COLUMNS, focus_rows, left_out
+from agentmeter.report.focus import COLUMNS, UNITS, focus_rows, left_out
 
 ROWS = list(focus_rows(sample()))
 TAGS = (
@@ -81,6 +82,11 @@ def test_a_minimum_is_billed_and_what_was_used_is_consumed() -> None:
     (row,) = [row for row in ROWS if row["SkuMeter"] == "audio_second"]
     assert (row["ConsumedQuantity"], row["PricingQuantity"]) == (3, 10)
     assert (row["ConsumedUnit"], row["BilledCost"]) == ("Seconds", Decimal("0.001"))
+
+
+def test_every_meter_has_a_unit() -> None:
+    """A meter that is added needs a word for its unit."""
+    assert {meter.unit for meter in METERS.values()} | {"unit"} == set(UNITS)
 
 
 def test_a_charge_names_its_provider_before_the_dot() -> None:

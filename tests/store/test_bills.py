@@ -84,6 +84,24 @@ def test_a_bucket_without_results_is_a_day_on_which_nothing_was_used(tmp_path: P
     assert found.rows[0].place.endswith("line 1: data[0].results[0]")
 
 
+@pytest.mark.parametrize(
+    ("result", "usage"),
+    [
+        ({"input_tokens": 16, "num_model_requests": 2, "model": "e"}, Usage(input=16)),
+        ({"images": 2, "num_model_requests": 2, "size": "1024x1024"}, Usage(image=2)),
+        ({"characters": 45, "num_model_requests": 1}, Usage(character=45)),
+        ({"seconds": 10, "num_model_requests": 1}, Usage(audio_second=10)),
+        ({"num_sessions": 1, "project_id": "proj_1"}, Usage(code_interpreter=1)),
+    ],
+)
+def test_openai_usage_of_other_endpoints(
+    tmp_path: Path, result: dict[str, Any], usage: Usage
+) -> None:
+    """Embeddings, images, speech, transcription and code interpreter sessions."""
+    found = bill(tmp_path, json.dumps(page(result)))
+    assert [row.usage for row in found.rows] == [usage]
+
+
 def test_openai_costs_pages(tmp_path: Path) -> None:
     """A line item is a model and what of it; numbers stay exact decimals."""
     content = json.dumps(page({"amount": 0, "line_item": "gpt-4o-2024-08-06, cached input"}))

@@ -86,17 +86,25 @@ _PRICES = (
     "PricingCurrencyContractedUnitPrice",
     "PricingCurrencyListUnitPrice",
 )
-_UNITS = {
-    "token": "Tokens",
-    "search": "Searches",
-    "session": "Sessions",
-    "request": "Requests",
-    "image": "Images",
-    "page": "Pages",
+UNITS = {
     "character": "Characters",
+    "classification": "Classifications",
+    "fetch": "Fetches",
+    "image": "Images",
+    "message": "Messages",
+    "page": "Pages",
+    "query": "Queries",
+    "request": "Requests",
+    "search": "Searches",
+    "search unit": "Search Units",
     "second": "Seconds",
+    "session": "Sessions",
+    "source": "Sources",
+    "token": "Tokens",
     "unit": "Units",
 }
+"""A meter's unit as FOCUS writes units: capitalised plurals."""
+
 _MODELS = ("AI and Machine Learning", "Generative AI")
 _OTHERS = ("Other", "Other (Other)")
 _UNKNOWN = "unknown"
@@ -202,7 +210,7 @@ def _period(leaf: _Leaf) -> FocusRow:
 def _quantities(leaf: _Leaf, line: Line) -> FocusRow:
     """What was used, and what is billed: more where the rate has a minimum."""
     known = METERS.get(line.meter)
-    unit = _UNITS[known.unit if known is not None else "unit"]
+    unit = UNITS[known.unit if known is not None else "unit"]
     return {
         "ConsumedQuantity": Decimal(leaf.scope.node.usage.get(line.meter, line.quantity)),
         "ConsumedUnit": unit,

@@ -10,6 +10,19 @@ from agentmeter.report.reconcile.bill import BillRow, Fields, Layout
 PROVIDER = "openai"
 _KEYS = ("api_key_id", "project_id")
 _WHEN = ("start_time",)
+_COUNTS = {
+    "input": ("input_text_tokens", "input_tokens"),
+    "input_audio": ("input_audio_tokens",),
+    "input_image": ("input_image_tokens",),
+    "output_unsplit": ("output_text_tokens", "output_tokens"),
+    "output_audio": ("output_audio_tokens",),
+    "output_image": ("output_image_tokens",),
+    "image": ("images",),
+    "character": ("characters",),
+    "audio_second": ("seconds",),
+    "code_interpreter": ("num_sessions",),
+}
+"""Meter → the fields of it, wholes with what was cached still in them."""
 
 
 def _usage(fields: Fields) -> BillRow:
@@ -27,23 +40,20 @@ def _usage(fields: Fields) -> BillRow:
 
 
 def _quantities(fields: Fields) -> Usage | None:
-    text = fields.count("input_text_tokens", "input_tokens")
-    if text is None:
+    counted = {meter: fields.count(*names) for meter, names in _COUNTS.items()}
+    if all(count is None for count in counted.values()):
         return None
+    text = counted["input"] or 0
     cached = fields.count("input_cached_text_tokens", "input_cached_tokens") or 0
-    audio = fields.count("input_audio_tokens") or 0
+    audio = counted["input_audio"] or 0
     cached_audio = fields.count("input_cached_audio_tokens") or 0
-    return fields.usage(
-        {
-            "input": text - cached,
-            "cache_read": cached,
-            "input_audio": audio - cached_audio,
-            "cache_read_audio": cached_audio,
-            "input_image": fields.count("input_image_tokens"),
-            "output_unsplit": fields.count("output_text_tokens", "output_tokens"),
-            "output_audio": fields.count("output_audio_tokens"),
-        }
-    )
+    parts = {
+        "input": text - cached,
+        "cache_read": cached,
+        "input_audio": audio - cached_audio,
+        "cache_read_audio": cached_audio,
+    }
+    return fields.usage(counted | parts)
 
 
 def _costs(fields: Fields) -> BillRow:
@@ -67,7 +77,13 @@ def _costs(fields: Fields) -> BillRow:
 USAGE = Layout(
     "OpenAI usage",
     PROVIDER,
-    (frozenset({"start_time", "input_tokens", "num_model_requests"}),),
+    (
+        frozenset({"start_time", "input_tokens", "num_model_requests"}),
+        frozenset({"start_time", "images", "num_model_requests"}),
+        frozenset({"start_time", "characters", "num_model_requests"}),
+        frozenset({"start_time", "seconds", "num_model_requests"}),
+        frozenset({"start_time", "num_sessions"}),
+    ),
     _WHEN,
     _usage,
 )
