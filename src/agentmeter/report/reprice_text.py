@@ -8,7 +8,7 @@ from agentmeter.pricing.tariff import Tariff
 from agentmeter.report.document import iso, money
 from agentmeter.report.report import Amounts
 from agentmeter.report.reprice import Change, Repriced, Terms
-from agentmeter.report.text import amount_text, table
+from agentmeter.report.text import amount_text, shown, table
 
 _COUNTS = "the token counts are those of the models that answered; another model counts otherwise"
 
@@ -83,14 +83,20 @@ def _tariff(tariff: Tariff) -> dict[str, Any]:
 
 def repriced_text(made: Repriced) -> str:
     """The requests, the models and the total, as they were and as they would have been."""
-    rows = [("request", "user", "feature", *_HEADS)]
+    rows: list[tuple[str, ...]] = [("request", "user", "feature", *_HEADS)]
     for one, change in made.requests:
         owner = one.view.owner
-        rows.append((one.request_id, owner.user or "-", owner.feature or "-", *_cells(change)))
+        named = (one.request_id, owner.user or "-", owner.feature or "-")
+        rows.append((*map(shown, named), *_cells(change)))
     rows.append(("total", "", "", *_cells(made.total)))
-    models = [("model", "priced as", "calls", *_HEADS)]
+    models: list[tuple[str, ...]] = [("model", "priced as", "calls", *_HEADS)]
     models.extend(
-        (row.model or "-", row.priced_as or "-", f"{row.calls:,}", *_cells(row.change))
+        (
+            shown(row.model or "-"),
+            shown(row.priced_as or "-"),
+            f"{row.calls:,}",
+            *_cells(row.change),
+        )
         for row in made.by_model()
     )
     parts = [table(rows, right=(3, 4, 5)), "", table(models, right=(2, 3, 4, 5))]
@@ -102,8 +108,8 @@ _HEADS = ("before", "after", "difference", "")
 
 def _cells(change: Change) -> tuple[str, str, str, str]:
     note = "partial" if change.partial else ""
-    shown = signed(change.difference)
-    return amount_text(change.before), amount_text(change.after), shown, note
+    difference = signed(change.difference)
+    return amount_text(change.before), amount_text(change.after), difference, note
 
 
 def signed(amounts: Amounts) -> str:
@@ -121,7 +127,7 @@ def _missing_lines(made: Repriced) -> list[str]:
     lines = ["", "no price at these terms, and so in no amount above:"]
     for gap in made.missing:
         quantity = "unknown" if gap.quantity is None else f"{gap.quantity:,}"
-        lines.append(f"  {gap.model or '-'}  {gap.meter}: {quantity}  ({gap.reason})")
+        lines.append(f"  {shown(gap.model or '-')}  {gap.meter}: {quantity}  ({shown(gap.reason)})")
     return lines
 
 

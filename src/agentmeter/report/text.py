@@ -76,8 +76,8 @@ def _listing(report: Report) -> str:
 
 def rows_text(by: str, rows: Iterable[Row]) -> str:
     """A breakdown as a table."""
-    shown = [(by, "requests", "calls", "tokens", "cost", "waste")]
-    shown.extend(
+    made = [(by, "requests", "calls", "tokens", "cost", "waste")]
+    made.extend(
         (
             shown(row.key),
             f"{row.requests:,}",
@@ -88,7 +88,7 @@ def rows_text(by: str, rows: Iterable[Row]) -> str:
         )
         for row in rows
     )
-    return table(shown, right=(1, 2, 3, 4, 5))
+    return table(made, right=(1, 2, 3, 4, 5))
 
 
 def table(rows: Sequence[tuple[str, ...]], right: tuple[int, ...]) -> str:

@@ -8,7 +8,7 @@ from agentmeter.report.reconcile.bill import Bill
 from agentmeter.report.reconcile.compare import Finding, Reconciled, less
 from agentmeter.report.report import Amounts
 from agentmeter.report.reprice_text import signed
-from agentmeter.report.text import amount_text, table, usage_text
+from agentmeter.report.text import amount_text, shown, table, usage_text
 
 _SHOWN = 3
 _MEANT = {
@@ -96,13 +96,13 @@ def _bill_lines(bill: Bill) -> list[str]:
         lines.append(f"  {bill.note}")
     if bill.problems:
         lines.append(f"  {len(bill.problems)} rows could not be read:")
-        lines.extend(f"    {problem}" for problem in bill.problems[:_SHOWN])
+        lines.extend(f"    {shown(problem)}" for problem in bill.problems[:_SHOWN])
     return lines
 
 
 def _finding_lines(one: Finding) -> list[str]:
     where = " ".join(filter(None, (one.key.provider, one.key.model, one.key.key)))
-    lines = [f"{one.kind}  {one.key.day}  {where}  ({_MEANT[one.kind]})"]
+    lines = [f"{one.kind}  {one.key.day}  {shown(where)}  ({_MEANT[one.kind]})"]
     if one.usage:
         lines.append(f"  {usage_text(one.usage)}")
     if one.charged or one.priced:
@@ -110,11 +110,11 @@ def _finding_lines(one: Finding) -> list[str]:
             f"  billed {amount_text(one.charged)}, metered {amount_text(one.priced)}, "
             f"difference {signed(one.difference)}"
         )
-    lines.extend(f"  likely: {cause}" for cause in one.causes)
+    lines.extend(f"  likely: {shown(cause)}" for cause in one.causes)
     if one.requests:
         more = f" and {len(one.requests) - _SHOWN} more" if len(one.requests) > _SHOWN else ""
-        lines.append(f"  requests: {', '.join(one.requests[:_SHOWN])}{more}")
+        lines.append(f"  requests: {shown(', '.join(one.requests[:_SHOWN]))}{more}")
     if one.places:
         more = f" and {len(one.places) - _SHOWN} more" if len(one.places) > _SHOWN else ""
-        lines.append(f"  bill: {', '.join(one.places[:_SHOWN])}{more}")
+        lines.append(f"  bill: {shown(', '.join(one.places[:_SHOWN]))}{more}")
     return [*lines, ""]
