@@ -13,6 +13,7 @@ from agentmeter.exceptions import MoneyError
 from agentmeter.model import Call, Kind, Owner, Record, Usage
 from agentmeter.model.money import plain
 from agentmeter.pricing import GenAIPrices, PriceKey, Rate, Tariff
+from agentmeter.pricing.tariff import Adjustment
 from agentmeter.report.pricing import price_call
 from agentmeter.store.pricing import load, scale_of
 
@@ -44,7 +45,8 @@ def in_sql(calls: list[Call], instants: list[int], tariffs: list[Tariff], **more
         CONNECTION.executemany("INSERT INTO calls VALUES (?, ?, ?, ?, ?, ?, ?)", rows)
     load(CONNECTION, tariffs, **more)
     lines = CONNECTION.sql(
-        "SELECT call_id, meter, quantity, unit_price, amount, source, assumed, currency FROM lines"
+        'SELECT call_id, meter, quantity, unit_price, amount, source, assumed, currency, "of" '
+        "FROM lines"
     ).fetchall()
     sums = CONNECTION.sql("SELECT call_id, sum(amount) FROM lines GROUP BY ALL").fetchall()
     return Priced(
@@ -63,7 +65,7 @@ def in_python(calls: list[Call], instants: list[int], tariffs: list[Tariff]) -> 
         cost = price_call(record, call.usage, known)
         lines += [
             (number, one.meter, one.quantity, plain(one.unit_price), plain(one.amount),
-             one.source, str(one.assumed), cost.currency)
+             one.source, str(one.assumed), cost.currency, str(one.of))
             for one in cost.lines
         ]  # fmt: skip
         gaps += [(number, gap.meter, gap.quantity, gap.reason) for gap in cost.gaps]
@@ -72,10 +74,19 @@ def in_python(calls: list[Call], instants: list[int], tariffs: list[Tariff]) -> 
     return Priced(sorted(lines), sorted(gaps, key=str), amounts)
 
 
-INSTANTS = st.integers(0, 4 * DAY) | st.sampled_from([0, DAY, DAY - 1, 2 * DAY, DAY + SECOND])
-METERS = st.sampled_from(["input", "output", "cache_read", "request", "audio_second", "acme.page"])
+INSTANTS = st.integers(0, 9 * DAY) | st.sampled_from([0, DAY, DAY - 1, 2 * DAY, DAY + SECOND])
+METERS = st.sampled_from(
+    ["input", "output", "cache_read", "request", "audio_second", "busy_millisecond", "acme.page"]
+)
 TOTALS = st.sampled_from([0, 1, 2, 128_000, 200_000])
 SECONDS = st.integers(0, 86_399) | st.sampled_from([0, 1, 3600, 86_399])
+ADJUSTMENTS = st.builds(
+    Adjustment,
+    st.sampled_from(["discount", "uplift"]),
+    st.decimals(-1, 1, places=7),
+    st.just("contract"),
+    st.none() | st.just("note"),
+)
 RATES = st.builds(
     Rate,
     meter=METERS,
@@ -87,15 +98,18 @@ RATES = st.builds(
     above=st.none() | TOTALS,
     minimum=st.none() | st.integers(0, 100),
     assumed=st.none() | st.just("supposed"),
+    days=st.none() | st.lists(st.integers(1, 7), unique=True).map(sorted).map(tuple),
+    places=st.none() | st.integers(0, 8),
+    adjusted=st.lists(ADJUSTMENTS, max_size=2).map(tuple),
 )
 TARIFFS = st.builds(
     Tariff,
     st.just(KEY),
     st.sampled_from(["USD", "EUR"]),
     st.sampled_from(["1", "2"]),
-    st.lists(RATES, max_size=9).map(tuple),
+    st.lists(RATES, max_size=6).map(tuple),
 )
-USED = METERS | st.sampled_from(["input_unsplit", "output_unsplit"])
+USED = METERS | st.sampled_from(["input_unsplit", "output_unsplit", "gpu_second"])
 COUNTS = st.integers(0, 50) | st.integers(0, 2**40) | st.sampled_from([1, 128_000, 200_001])
 USAGE = st.dictionaries(USED, COUNTS, max_size=5).map(Usage)
 

@@ -5,9 +5,9 @@ from pathlib import Path
 
 import click
 
+from agentmeter.cli.price import pricer_with
 from agentmeter.cli.report import recorded, where, write_json
 from agentmeter.exceptions import ConfigurationError
-from agentmeter.pricing import Cached, GenAIPrices, Layered, Pricer, RateCard
 from agentmeter.report.reprice import Terms, replacement
 from agentmeter.report.reprice import reprice as repriced
 from agentmeter.report.reprice_text import repriced_document, repriced_text
@@ -35,20 +35,15 @@ def reprice(
             tuple(replacement(text) for text in models),
             None if as_of is None else _instant(as_of),
         )
-        pricer = _pricer(rate_card)
     except ConfigurationError as error:
         raise click.ClickException(str(error)) from error
+    pricer = pricer_with(rate_card)
     entries, tariffs, faults = recorded(where(source))
     made = repriced(entries, tariffs, pricer, terms, faults=faults)
     if as_json:
         write_json(repriced_document(made))
     else:
         click.echo(repriced_text(made))
-
-
-def _pricer(rate_card: Path | None) -> Pricer:
-    base: Pricer = GenAIPrices()
-    return Cached(Layered(RateCard.from_file(rate_card), base) if rate_card else base)
 
 
 def _instant(text: str) -> int:

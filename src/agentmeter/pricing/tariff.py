@@ -74,7 +74,7 @@ class Rate:
             and (self.until_ns is None or at_ns < self.until_ns)
             and (self.above is None or total_input > self.above)
             and (self.window is None or _in_window(at_ns // 1_000_000_000 % _DAY, self.window))
-            and (self.days is None or _weekday(at_ns) in self.days)
+            and (self.days is None or weekday(at_ns) in self.days)
         )
 
     @property
@@ -109,7 +109,7 @@ def _in_window(second: int, window: tuple[int, int]) -> bool:
     return start <= second < end if start < end else second >= start or second < end
 
 
-def _weekday(at_ns: int) -> int:
+def weekday(at_ns: int) -> int:
     """The day of the week in UTC, 1 for Monday; the epoch was a Thursday."""
     return (at_ns // _DAY_NS + 3) % 7 + 1
 
@@ -163,7 +163,7 @@ class Tariff:
             bisect_right(instants, at_ns),
             bisect_right(seconds, at_ns // 1_000_000_000 % _DAY) if seconds else 0,
             bisect_left(steps, total_input),
-            _weekday(at_ns) if self._weekly else 0,
+            weekday(at_ns) if self._weekly else 0,
         )
         known = self._quotes.get(cell)
         if known is None:

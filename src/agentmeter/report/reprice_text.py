@@ -5,10 +5,11 @@ from typing import Any
 
 from agentmeter.model import Owner
 from agentmeter.pricing.tariff import Tariff
+from agentmeter.report.amounts import amount_text
 from agentmeter.report.document import iso, money
 from agentmeter.report.report import Amounts
 from agentmeter.report.reprice import Change, Repriced, Terms
-from agentmeter.report.text import amount_text, shown, table
+from agentmeter.report.text import shown, table
 
 _COUNTS = "the token counts are those of the models that answered; another model counts otherwise"
 

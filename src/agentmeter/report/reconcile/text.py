@@ -3,12 +3,13 @@
 from typing import Any
 
 from agentmeter.model import Usage
+from agentmeter.report.amounts import amount_text
 from agentmeter.report.document import money
 from agentmeter.report.reconcile.bill import Bill
 from agentmeter.report.reconcile.compare import Finding, Reconciled, less
 from agentmeter.report.report import Amounts
 from agentmeter.report.reprice_text import signed
-from agentmeter.report.text import amount_text, shown, table, usage_text
+from agentmeter.report.text import shown, table, usage_text
 
 _SHOWN = 3
 _MEANT = {
