@@ -1,9 +1,11 @@
 """Requests whose export has every kind of row: tiers, regions, minimums, shares, charges, gaps."""
 
+from dataclasses import replace
 from decimal import Decimal
 
 from agentmeter.model import REPORTED, Call, Kind, Money, Owner, Record, Usage
 from agentmeter.pricing import PriceKey, Rate, Tariff
+from agentmeter.pricing.tariff import Adjustment
 from agentmeter.report.report import Report, build
 
 START = 1_796_083_199_500_000_000
@@ -18,11 +20,20 @@ def rate(meter: str, price: str, minimum: int | None = None) -> Rate:
     )  # fmt: skip
 
 
+ADJUSTED = (
+    Adjustment("region", Decimal("0.0000001"), "supplement"),
+    Adjustment("discount", Decimal("-0.0000002"), "contract"),
+)
 TARIFF = Tariff(
     PriceKey("openai", "gpt-5"),
     "USD",
     "1",
-    (rate("input", "0.00000125"), rate("output", "0.00001"), rate("audio_second", "0.0001", 10)),
+    (
+        rate("input", "0.00000125"),
+        rate("output", "0.00001"),
+        rate("audio_second", "0.0001", 10),
+        replace(rate("cache_read", "0.0000009"), adjusted=ADJUSTED),
+    ),
 )
 
 
@@ -53,7 +64,7 @@ def sample() -> Report:
     shared = record(f"{3:032x}", 5, call(input=10), "chat", shares={ONE: 1, TWO: 2})
     entries = [
         record(ONE, 1, None, "ask"),
-        record(ONE, 2, call(input=812, output=77), "chat"),
+        record(ONE, 2, call(input=812, output=77, cache_read=1000), "chat"),
         record(ONE, 3, call(audio_second=3, web_search=2), "transcribe"),
         record(ONE, 4, charge, "serpapi.search"),
         record(TWO, 6, None, "ask"),

@@ -100,6 +100,17 @@ def test_a_charge_names_its_provider_before_the_dot() -> None:
     assert (row["PricingQuantity"], row["PricingUnit"]) == (1, "Units")
 
 
+def test_a_discount_is_in_the_row_and_not_in_its_list_cost() -> None:
+    """An uplift is in both: 0.000001 before any, 0.0000011 on the list, 0.0000009 by contract."""
+    (row,) = [row for row in ROWS if row["SkuMeter"] == "cache_read"]
+    assert (row["ListCost"], row["ListUnitPrice"]) == (Decimal("0.0011"), Decimal("0.0000011"))
+    assert (row["BilledCost"], row["ContractedUnitPrice"]) == (
+        Decimal("0.0009"),
+        Decimal("0.0000009"),
+    )
+    assert row["EffectiveCost"] == row["ContractedCost"] == row["BilledCost"]
+
+
 def test_shares_of_a_call_sum_to_it_and_have_no_unit_price() -> None:
     """A share of the amount is no product of a share of the tokens and the price."""
     shares = [row for row in ROWS if row["x_ScopeId"] == f"{5:016x}"]

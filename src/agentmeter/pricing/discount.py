@@ -27,7 +27,7 @@ from agentmeter.pricing.pricer import Pricer
 from agentmeter.pricing.providers import canonical
 from agentmeter.pricing.rows import between, laid_over, settled
 from agentmeter.pricing.tables import TableReader, overlap
-from agentmeter.pricing.tariff import Adjustment, PriceKey, Rate, Tariff, Unpriced
+from agentmeter.pricing.tariff import DISCOUNT, Adjustment, PriceKey, Rate, Tariff, Unpriced
 
 _FIELDS = ("provider", "model", "percent", "factor", "from", "until", "source")
 _HUNDRED = Decimal(100)
@@ -58,7 +58,7 @@ class Discount:
         if not rate.price:
             return rate
         part = CONTEXT.minus(CONTEXT.multiply(rate.price, share))
-        told = Adjustment("discount", part, self.source, f"{plain(self.percent)}% off {rate.meter}")
+        told = Adjustment(DISCOUNT, part, self.source, f"{plain(self.percent)}% off {rate.meter}")
         return replace(rate, price=CONTEXT.add(rate.price, part), adjusted=(*rate.adjusted, told))
 
 

@@ -31,6 +31,10 @@ class PriceKey:
     search_context: str | None = None
 
 
+DISCOUNT = "discount"
+"""The name of the adjustments that take something off a price."""
+
+
 @dataclass(frozen=True, slots=True)
 class Adjustment:
     """A part of a price that is shown by itself: a ``discount`` is negative."""

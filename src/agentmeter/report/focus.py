@@ -1,8 +1,9 @@
 """A report as rows of the FinOps Open Cost and Usage Specification (FOCUS), version 1.2.
 
-One row for each line of a call's cost: a meter of a call, or a charge. What has no price has no
-row, since every cost column demands a number and unknown is not zero; ``left_out`` counts it.
-The four costs are equal: what is paid is what the tariff says, and no invoice is known.
+One row for each meter of a call, with the adjustments to its price in it, and for each charge.
+What has no price has no row, since every cost column demands a number and unknown is not zero;
+``left_out`` counts it. The list cost is that before discounts; the other three costs are equal:
+what is paid is what the tariff says, and no invoice is known.
 
 Columns and their rules: https://focus.finops.org/focus-specification/v1-2/
 """
@@ -16,9 +17,10 @@ from typing import Any
 
 from agentmeter.model import Call
 from agentmeter.model.meters import METERS
-from agentmeter.model.money import times
+from agentmeter.model.money import times, total
 from agentmeter.pricing.cost import Line
 from agentmeter.pricing.providers import canonical
+from agentmeter.pricing.tariff import DISCOUNT
 from agentmeter.report.report import Report, RequestReport, ScopeReport, walk
 
 STRING, DECIMAL, INSTANT = "string", "decimal", "date/time"
@@ -73,25 +75,15 @@ COLUMNS = MappingProxyType(
 )
 """Every mandatory column, and the conditional ones that records have something for; ours last."""
 
-_COSTS = (
-    "BilledCost",
-    "ContractedCost",
-    "EffectiveCost",
-    "ListCost",
-    "PricingCurrencyEffectiveCost",
-)
-_PRICES = (
-    "ContractedUnitPrice",
-    "ListUnitPrice",
-    "PricingCurrencyContractedUnitPrice",
-    "PricingCurrencyListUnitPrice",
-)
+_COSTS = ("BilledCost", "ContractedCost", "EffectiveCost", "PricingCurrencyEffectiveCost")
+_PRICES = ("ContractedUnitPrice", "PricingCurrencyContractedUnitPrice")
 UNITS = {
     "character": "Characters",
     "classification": "Classifications",
     "fetch": "Fetches",
     "image": "Images",
     "message": "Messages",
+    "millisecond": "Milliseconds",
     "page": "Pages",
     "query": "Queries",
     "request": "Requests",
@@ -139,8 +131,14 @@ class _Leaf:
 def focus_rows(report: Report, account: str | None = None) -> Iterator[FocusRow]:
     """The rows; ``account`` is the billing account's id, that of the provider where ``None``."""
     for leaf in _leaves(report, account):
+        adjustments: dict[str, list[Line]] = {}
         for line in leaf.scope.cost.lines:
-            yield {**dict.fromkeys(COLUMNS), **_row(leaf, line)}
+            if line.of is not None:
+                adjustments.setdefault(line.of, []).append(line)
+        for line in leaf.scope.cost.lines:
+            if line.of is None:
+                row = _row(leaf, line, adjustments.get(line.meter, []))
+                yield {**dict.fromkeys(COLUMNS), **row}
 
 
 def left_out(report: Report) -> int:
@@ -156,9 +154,9 @@ def _leaves(report: Report, account: str | None) -> Iterator[_Leaf]:
                 yield _Leaf(request, scope, account)
 
 
-def _row(leaf: _Leaf, line: Line) -> FocusRow:
+def _row(leaf: _Leaf, line: Line, adjustments: list[Line]) -> FocusRow:
     return {
-        **_costs(line),
+        **_costs(line, adjustments),
         **_account(leaf),
         **_period(leaf),
         **_quantities(leaf, line),
@@ -171,13 +169,26 @@ def _row(leaf: _Leaf, line: Line) -> FocusRow:
     }
 
 
-def _costs(line: Line) -> FocusRow:
+def _costs(line: Line, adjustments: list[Line]) -> FocusRow:
     """The costs, and the unit prices where their product with the quantity is the cost.
 
     It is not for a share of work that several requests are billed for.
     """
-    price = line.unit_price if times(line.quantity, line.unit_price) == line.amount else None
-    return {**dict.fromkeys(_COSTS, line.amount), **dict.fromkeys(_PRICES, price)}
+    at_list = [line, *(one for one in adjustments if one.meter != DISCOUNT)]
+    cost, price = _summed([line, *adjustments])
+    list_cost, list_price = _summed(at_list)
+    return {
+        **dict.fromkeys(_COSTS, cost),
+        **dict.fromkeys(_PRICES, price),
+        "ListCost": list_cost,
+        "ListUnitPrice": list_price,
+        "PricingCurrencyListUnitPrice": list_price,
+    }
+
+
+def _summed(lines: list[Line]) -> tuple[Decimal, Decimal | None]:
+    cost, price = total([one.amount for one in lines]), total([one.unit_price for one in lines])
+    return cost, price if times(lines[0].quantity, price) == cost else None
 
 
 def _account(leaf: _Leaf) -> FocusRow:

@@ -70,7 +70,7 @@ class Group:
             {scope.cost.currency: line.amount}
             for _, _, scope in self.leaves
             for line in scope.cost.lines
-            if (_side(line.meter) is Side.OTHER) is fees
+            if (_side(line.billed) is Side.OTHER) is fees
         )
 
     @property
@@ -157,7 +157,7 @@ class _Sorting:
         found = Key(leaf_day(leaf), leaf_provider(leaf), model, key)
         self._group(found).leaves.append(leaf)
         if found[:2] in self._fees and any(
-            _side(line.meter) is Side.OTHER for line in leaf[2].cost.lines
+            _side(line.billed) is Side.OTHER for line in leaf[2].cost.lines
         ):
             self._group(found._replace(model=None)).leaves.append(leaf)
 
