@@ -5,7 +5,8 @@
     ├── MoneyError          an amount that is not exact money, or two currencies in one sum
     ├── ScopeError          a scope entered twice, or used outside of its life
     ├── ConfigurationError  a setting that cannot be used
-    │   └── RateCardError   a rate card that cannot be read: names file, table and field
+    │   ├── RateCardError   a rate card that cannot be read: names file, table and field
+    │   └── PlanError       a plan that cannot be: in a file it names file, line and field
     └── SourceError         a source of records of which nothing could be read
 
 Each is also the built-in error that a caller would expect (``ValueError``, ``RuntimeError`` …).
@@ -35,6 +36,10 @@ class ConfigurationError(AgentmeterError, ValueError):
 
 class RateCardError(ConfigurationError):
     """A rate card that cannot be read; the message names file, table and field."""
+
+
+class PlanError(ConfigurationError):
+    """A plan that cannot be; read from a file, the message names file, line and field."""
 
 
 class SourceError(AgentmeterError, OSError):

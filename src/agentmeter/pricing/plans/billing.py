@@ -1,0 +1,230 @@
+"""Billing: the usage and requests of accounts in, invoices out."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from decimal import Decimal
+
+from agentmeter.pricing.plans.admission import within_allowance, within_limits
+from agentmeter.pricing.plans.drafting import Draft, Terms, drafted
+from agentmeter.pricing.plans.invoice import Invoice
+from agentmeter.pricing.plans.measure import Measured, measured
+from agentmeter.pricing.plans.periods import Period, period_of, periods_in
+from agentmeter.pricing.plans.plan import Cycle, Plan
+from agentmeter.pricing.plans.rating import Pool
+from agentmeter.pricing.plans.traffic import Traffic, places_of
+
+_FOR_EVER = 10**7
+"""A day that no record reaches."""
+
+
+@dataclass(frozen=True, slots=True)
+class Account:
+    """What is known of an account beyond its requests.
+
+    It is subscribed for the days ``[from_day, until_day)`` and billed for all of them, used or not.
+    """
+
+    name: str
+    from_day: int | None = None
+    until_day: int | None = None
+    seats: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Bill:
+    """The invoices of a plan over some traffic, and what each request of it caused.
+
+    ``revenue`` is in units of 10^-``places`` and goes with the traffic's requests, as ``served``
+    does. ``unshared`` is revenue that no request stands behind.
+    """
+
+    plan: Plan
+    invoices: tuple[Invoice, ...]
+    revenue: list[int] = field(repr=False)
+    served: bytearray = field(repr=False)
+    places: int = 12
+
+    @property
+    def unshared(self) -> Decimal:
+        """Revenue that no request stands behind: fees of accounts that made none."""
+        from agentmeter.model.money import total
+
+        return total([invoice.unshared for invoice in self.invoices])
+
+
+def bill(
+    plan: Plan,
+    traffic: Traffic,
+    accounts: Mapping[str, Account] | None = None,
+    *,
+    window: Period | None = None,
+) -> Bill:
+    """The invoices of ``traffic`` under ``plan``, by account and period.
+
+    An account that ``accounts`` does not name is taken to be subscribed in every period in which it
+    made a request; its trial begins with the first. With ``window`` every subscription is billed
+    for its days alone, as is right where a day was recorded of a plan that is paid by the month.
+    """
+    charges = measured(plan, traffic)
+    biller = _Biller(plan, traffic, charges, accounts or {}, window, _places(plan, charges, traffic))
+    invoices = tuple(biller.invoices())
+    return Bill(plan, invoices, biller.revenue, biller.served, biller.places)
+
+
+def _places(plan: Plan, charges: list[Measured], traffic: Traffic) -> int:
+    """Decimal places that hold every amount exactly."""
+    rates = [
+        one.places + max(map(places_of, (step.price, step.fee))) + len(str(one.charge.per)) - 1
+        for one in charges
+        for step in one.charge.steps
+    ]
+    return max([traffic.places, *rates, *map(places_of, plan.amounts())])
+
+
+class _Biller:
+    def __init__(
+        self,
+        plan: Plan,
+        traffic: Traffic,
+        charges: list[Measured],
+        accounts: Mapping[str, Account],
+        window: Period | None,
+        places: int,
+    ) -> None:
+        self.plan, self.traffic, self.charges = plan, traffic, charges
+        self.accounts, self.window, self.places = accounts, window, places
+        self.revenue = [0] * len(traffic)
+        self.served = bytearray(len(traffic))
+        days = traffic.days
+        self._span = window or Period(min(days, default=0), max(days, default=-1) + 1)
+
+    def invoices(self) -> Iterator[Invoice]:
+        """The invoices, by account and period."""
+        members: dict[str | None, list[int]] = {}
+        for index, name in enumerate(self.traffic.accounts(self.plan.account)):
+            members.setdefault(name, []).append(index)
+        if self.plan.account != "all":
+            members.update((name, []) for name in self.accounts if name not in members)
+        for name in sorted(members, key=lambda one: (one is not None, one or "")):
+            yield from self._of_account(name, members[name])
+
+    def _of_account(self, name: str | None, members: list[int]) -> Iterator[Invoice]:
+        known = self.accounts.get(name) if name is not None else None
+        term = self._term(known)
+        first = term.start if known and known.from_day is not None else self._first_day(members)
+        trial_end = first + self.plan.trial_days if self.plan.trial_days else 0
+        paid = term.within(Period(trial_end, _FOR_EVER))
+        served = within_limits(self.plan.limits, self.traffic, members)
+        by_period = self._by_period(members, term if known else None)
+        mine = set(served) if len(served) < len(members) else None
+        pools: dict[int, Pool] = {}
+        before: Period | None = None
+        for period in sorted(by_period):
+            gone = 0 if before is None else self._between(before, period)
+            for pool in pools.values():
+                pool.close(gone)
+            before = period
+            everyone = by_period[period]
+            inside = everyone if mine is None else [one for one in everyone if one in mine]
+            trial = [one for one in inside if self.traffic.days[one] < trial_end]
+            live = inside if not trial else inside[len(trial) :]
+            terms = self._terms(known, period, paid, live)
+            self._open(pools, terms)
+            live = self._within_allowances(pools, live)
+            draft = drafted(self.plan, self.traffic, self.charges, pools, terms, live, self.places)
+            yield self._invoice(name, period, draft, everyone, trial)
+
+    def _first_day(self, members: list[int]) -> int:
+        return self.traffic.days[members[0]] if members else 0
+
+    def _term(self, known: Account | None) -> Period:
+        """The days that are billed of an account."""
+        start, end = 0, _FOR_EVER
+        if known is not None:
+            start = known.from_day if known.from_day is not None else self._span.start
+            end = known.until_day if known.until_day is not None else _FOR_EVER
+        term = Period(start, end)
+        return term.within(self.window) if self.window is not None else term
+
+    def _by_period(self, members: list[int], term: Period | None) -> dict[Period, list[int]]:
+        found: dict[Period, list[int]] = {}
+        if term is not None:
+            within = term.within(self._span)
+            found.update((one, []) for one in periods_in(within, self.plan.cycle, self._span))
+        known: dict[int, list[int]] = {}
+        for index in members:
+            day = self.traffic.days[index]
+            into = known.get(day)
+            if into is None:
+                period = period_of(day, self.plan.cycle, self._span)
+                into = known[day] = found.setdefault(period, [])
+            into.append(index)
+        return found
+
+    def _between(self, before: Period, period: Period) -> int:
+        """How many periods on ``period`` is from ``before``."""
+        if self.plan.cycle is Cycle.ALL:
+            return 1
+        return sum(1 for _ in periods_in(Period(before.end, period.end), self.plan.cycle, period))
+
+    def _terms(
+        self, known: Account | None, period: Period, paid: Period, live: list[int]
+    ) -> Terms:
+        if not self.plan.prorate:
+            whole = paid.within(period).days > 0
+            return Terms(self._seats(known, live), 0, period.days if whole else 0, period.days)
+        part = period.within(paid)
+        start, end = part.start - period.start, part.end - period.start
+        return Terms(self._seats(known, live), start, end, period.days)
+
+    def _seats(self, known: Account | None, live: list[int]) -> int:
+        if known is not None and known.seats is not None:
+            return known.seats
+        if self.plan.account == "user":
+            return 1
+        return max(1, len({self.traffic.requests[one].owner.user for one in live} - {None}))
+
+    def _open(self, pools: dict[int, Pool], terms: Terms) -> None:
+        for number, one in enumerate(self.charges):
+            allowance = one.charge.allowance
+            if allowance is not None:
+                places = max(one.places, places_of(allowance.quantity))
+                pool = pools.setdefault(number, Pool(allowance, places))
+                pool.open(terms.seats, terms.start, terms.end, terms.length)
+
+    def _within_allowances(self, pools: dict[int, Pool], live: list[int]) -> list[int]:
+        for number, pool in pools.items():
+            if pool.allowance.refuse:
+                one = self.charges[number]
+                available = -(-pool.available // 10 ** (pool.places - one.places))
+                live = within_allowance(available, live, one.quantities)
+        return live
+
+    def _invoice(
+        self,
+        name: str | None,
+        period: Period,
+        draft: Draft,
+        everyone: list[int],
+        trial: list[int],
+    ) -> Invoice:
+        ids, revenue, served = self.traffic.ids, self.revenue, self.served
+        for index, share in zip(draft.live, draft.shares, strict=True):
+            revenue[index] = share
+            served[index] = 1
+        for index in trial:
+            served[index] = 1
+        draft.add_trial(trial)
+        return Invoice(
+            name,
+            self.plan.name,
+            self.plan.currency,
+            period,
+            tuple(draft.lines),
+            draft.ids,
+            tuple(draft.shares),
+            self.places,
+            tuple([ids[one] for one in everyone if not served[one]]),
+            self.plan.tax,
+            self.plan.places,
+        )

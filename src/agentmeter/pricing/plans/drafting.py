@@ -1,0 +1,162 @@
+"""Drafting one invoice: fees, charges, what is included, cap and minimum; and whose each line is."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from decimal import Decimal
+from operator import add
+
+from agentmeter.pricing.plans.invoice import InvoiceLine, LineKind
+from agentmeter.pricing.plans.measure import Measured
+from agentmeter.pricing.plans.plan import UNITS, Fee, Key, Plan
+from agentmeter.pricing.plans.rating import Pool, Rated, rated
+from agentmeter.pricing.plans.shares import prorated, shared
+from agentmeter.pricing.plans.traffic import Traffic, from_units, in_units
+
+_ONE = Decimal(1)
+
+
+@dataclass(frozen=True, slots=True)
+class Terms:
+    """Seats, and the stretch ``[start, end)`` of the ``length`` days of a period that is paid."""
+
+    seats: int
+    start: int
+    end: int
+    length: int
+
+    def part(self, whole: int) -> int:
+        """The part of ``whole`` for the days that are paid."""
+        return prorated(whole, self.start, self.end, self.length)
+
+    @property
+    def note(self) -> str:
+        """``10 of 30 days``, where it is not all of them."""
+        days = self.end - self.start
+        return "" if days == self.length else f"{days} of {self.length} days"
+
+
+@dataclass(slots=True)
+class Draft:
+    """An invoice in the making. Amounts are whole units of 10^-``places``.
+
+    ``shares`` is what each of the ``live`` requests caused so far, ``charged`` the part of it that
+    charges are.
+    """
+
+    plan: Plan
+    traffic: Traffic
+    live: list[int]
+    places: int
+    lines: list[InvoiceLine] = field(default_factory=list)
+    shares: list[int] = field(default_factory=list)
+    charged: list[int] = field(default_factory=list)
+    net: int = 0
+    ids: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        ids = self.traffic.ids
+        self.ids = tuple([ids[one] for one in self.live])
+        self.shares = [0] * len(self.live)
+
+    def add(
+        self,
+        kind: LineKind,
+        what: str,
+        priced: Rated,
+        weights: Sequence[int] | None = None,
+        note: str = "",
+    ) -> None:
+        """A line, and its amount shared out over the requests by ``weights`` (the plan's key)."""
+        units = in_units(priced.amount, self.places)
+        self.net += units
+        ids = self.ids
+        if self.live:
+            by = self._key() if weights is None else weights
+            if units:
+                self.shares = list(map(add, self.shares, shared(units, by)))
+            if weights is not None and not all(weights):
+                ids = tuple([one for one, weight in zip(ids, weights, strict=True) if weight])
+        self.lines.append(
+            InvoiceLine(
+                kind, what, priced.quantity, priced.unit, priced.unit_price, priced.amount, ids, note
+            )
+        )
+
+    def add_amount(
+        self, kind: LineKind, what: str, units: int, weights: Sequence[int] | None = None
+    ) -> None:
+        """A line of so many units of money."""
+        amount = from_units(units, self.places)
+        self.add(kind, what, Rated(_ONE, "amount", amount, amount), weights)
+
+    def add_trial(self, trial: list[int]) -> None:
+        """A line for the requests that were free."""
+        if trial:
+            quantity, zero = Decimal(len(trial)), Decimal(0)
+            ids = tuple([self.traffic.ids[one] for one in trial])
+            self.lines.append(
+                InvoiceLine(LineKind.TRIAL, "Trial", quantity, "request", zero, zero, ids)
+            )
+
+    def _key(self) -> list[int]:
+        if self.plan.share is Key.REQUESTS:
+            return [1] * len(self.live)
+        column = self.traffic.tokens if self.plan.share is Key.TOKENS else self.traffic.costs
+        return [column[one] for one in self.live]
+
+
+def drafted(
+    plan: Plan,
+    traffic: Traffic,
+    charges: Sequence[Measured],
+    pools: Mapping[int, Pool],
+    terms: Terms,
+    live: list[int],
+    places: int,
+) -> Draft:
+    """The lines of one invoice over the ``live`` requests."""
+    draft = Draft(plan, traffic, live, places)
+    for fee in plan.fees:
+        _add_fee(draft, fee, terms)
+    fees, draft.charged = draft.net, draft.shares
+    for number, one in enumerate(charges):
+        _add_charge(draft, one, pools.get(number))
+    draft.charged = [all_ - fee for all_, fee in zip(draft.shares, draft.charged, strict=True)]
+    charged = draft.net - fees
+    included = min(charged, terms.part(in_units(plan.included, places)))
+    if included:
+        draft.add_amount(LineKind.INCLUDED, "Included usage", -included, draft.charged)
+    if plan.cap is not None:
+        over = charged - included - terms.part(in_units(plan.cap, places))
+        if over > 0:
+            draft.add_amount(LineKind.CAP, "Cap on usage", -over, draft.charged)
+    short = terms.part(in_units(plan.minimum, places)) - draft.net
+    if short > 0:
+        draft.add_amount(LineKind.MINIMUM, "Minimum", short)
+    return draft
+
+
+def _add_fee(draft: Draft, fee: Fee, terms: Terms) -> None:
+    count = max(0, max(terms.seats, fee.least) - fee.included) if fee.per_seat else 1
+    units = terms.part(in_units(fee.amount, draft.places) * count)
+    if count and terms.end > terms.start:
+        unit = "seat" if fee.per_seat else "period"
+        priced = Rated(Decimal(count), unit, fee.amount, from_units(units, draft.places))
+        draft.add(LineKind.FEE, fee.name, priced, note=terms.note)
+
+
+def _add_charge(draft: Draft, one: Measured, pool: Pool | None) -> None:
+    weights = [one.quantities[index] for index in draft.live]
+    units, places = sum(weights), one.places
+    if not units:
+        return
+    if pool is not None:
+        units, places = units * 10 ** (pool.places - places), pool.places
+        used = pool.use(units)
+        units -= used
+        if used:
+            free = Rated(from_units(used, places), UNITS[one.charge.of], Decimal(0), Decimal(0))
+            draft.add(LineKind.ALLOWANCE, f"{one.charge.name}, included", free, weights)
+    for part in rated(one.charge, units, places):
+        note = f"and {part.fee} for the step" if part.fee else ""
+        draft.add(LineKind.CHARGE, one.charge.name, part, weights, note)
