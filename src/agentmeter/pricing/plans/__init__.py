@@ -1,10 +1,11 @@
 """Plans: the usage and requests of a period in, invoices out.
 
-    plans = Plans.from_text(toml)
-    bill = plans["pro"].bill(traffic)
+book = PlanBook.from_text(toml)
+bill(book.plans[0], Traffic(requests)).invoices
 """
 
 from agentmeter.pricing.plans.billing import Account, Bill, bill
+from agentmeter.pricing.plans.book import PlanBook
 from agentmeter.pricing.plans.invoice import Invoice, InvoiceLine, LineKind
 from agentmeter.pricing.plans.periods import Period, date_of, day_of, period_of
 from agentmeter.pricing.plans.plan import (
@@ -24,3 +25,34 @@ from agentmeter.pricing.plans.plan import (
     Weight,
 )
 from agentmeter.pricing.plans.traffic import PricedRequest, Traffic, Use
+
+__all__ = [
+    "PER_REQUEST",
+    "PER_TOKEN",
+    "TRUE_COST",
+    "Account",
+    "Allowance",
+    "Bill",
+    "Charge",
+    "Cycle",
+    "Fee",
+    "Invoice",
+    "InvoiceLine",
+    "Key",
+    "Limit",
+    "LineKind",
+    "Match",
+    "Of",
+    "Period",
+    "Plan",
+    "PlanBook",
+    "PricedRequest",
+    "Step",
+    "Traffic",
+    "Use",
+    "Weight",
+    "bill",
+    "date_of",
+    "day_of",
+    "period_of",
+]

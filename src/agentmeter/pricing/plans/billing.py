@@ -4,6 +4,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal
 
+from agentmeter.model.money import total
 from agentmeter.pricing.plans.admission import within_allowance, within_limits
 from agentmeter.pricing.plans.drafting import Draft, Terms, drafted
 from agentmeter.pricing.plans.invoice import Invoice
@@ -47,8 +48,6 @@ class Bill:
     @property
     def unshared(self) -> Decimal:
         """Revenue that no request stands behind: fees of accounts that made none."""
-        from agentmeter.model.money import total
-
         return total([invoice.unshared for invoice in self.invoices])
 
 
@@ -66,7 +65,8 @@ def bill(
     for its days alone, as is right where a day was recorded of a plan that is paid by the month.
     """
     charges = measured(plan, traffic)
-    biller = _Biller(plan, traffic, charges, accounts or {}, window, _places(plan, charges, traffic))
+    places = _places(plan, charges, traffic)
+    biller = _Biller(plan, traffic, charges, accounts or {}, window, places)
     invoices = tuple(biller.invoices())
     return Bill(plan, invoices, biller.revenue, biller.served, biller.places)
 
@@ -167,9 +167,7 @@ class _Biller:
             return 1
         return sum(1 for _ in periods_in(Period(before.end, period.end), self.plan.cycle, period))
 
-    def _terms(
-        self, known: Account | None, period: Period, paid: Period, live: list[int]
-    ) -> Terms:
+    def _terms(self, known: Account | None, period: Period, paid: Period, live: list[int]) -> Terms:
         if not self.plan.prorate:
             whole = paid.within(period).days > 0
             return Terms(self._seats(known, live), 0, period.days if whole else 0, period.days)

@@ -1,4 +1,4 @@
-"""Drafting one invoice: fees, charges, what is included, cap and minimum; and whose each line is."""
+"""Drafting one invoice: fees, charges, what is included, cap, minimum; and whose each line is."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -76,11 +76,8 @@ class Draft:
                 self.shares = list(map(add, self.shares, shared(units, by)))
             if weights is not None and not all(weights):
                 ids = tuple([one for one, weight in zip(ids, weights, strict=True) if weight])
-        self.lines.append(
-            InvoiceLine(
-                kind, what, priced.quantity, priced.unit, priced.unit_price, priced.amount, ids, note
-            )
-        )
+        figures = (priced.quantity, priced.unit, priced.unit_price, priced.amount)
+        self.lines.append(InvoiceLine(kind, what, *figures, ids, note))
 
     def add_amount(
         self, kind: LineKind, what: str, units: int, weights: Sequence[int] | None = None

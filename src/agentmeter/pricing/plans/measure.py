@@ -8,7 +8,14 @@ from operator import mul
 
 from agentmeter.model.meters import METERS, Side
 from agentmeter.pricing.plans.plan import Charge, Match, Of, Plan, Weight
-from agentmeter.pricing.plans.traffic import Class, PricedRequest, Shape, Traffic, in_units, places_of
+from agentmeter.pricing.plans.traffic import (
+    Class,
+    PricedRequest,
+    Shape,
+    Traffic,
+    in_units,
+    places_of,
+)
 
 _ONCE = (Of.REQUESTS, Of.OUTCOMES)
 """What a request counts for as a whole, so that the first charge takes all of it."""
@@ -81,9 +88,7 @@ def _places(charge: Charge, traffic: Traffic) -> int:
 _NOTHING = _Count()
 
 
-def _counted(
-    plan: Plan, one: Class, cuts: tuple[int, ...], places: Sequence[int]
-) -> list[_Count]:
+def _counted(plan: Plan, one: Class, cuts: tuple[int, ...], places: Sequence[int]) -> list[_Count]:
     """For each charge how it counts the requests of a class; what one takes the next has not."""
     taken = _Taken()
     return [
@@ -184,15 +189,15 @@ def groups_of(meter: str) -> Iterator[str]:
         yield "tokens"
 
 
-def _quantities(traffic: Traffic, ids: list[int], counts: list[_Count]) -> list[int]:
-    fixed = [one.fixed for one in counts]
+def _quantities(traffic: Traffic, ids: list[int], counted: list[_Count]) -> list[int]:
+    fixed = [one.fixed for one in counted]
     total = [fixed[number] for number in ids]
-    if any(one.by_meter for one in counts):
-        weights = [one.by_meter for one in counts]
-        counted = zip(total, ids, traffic.counts, strict=True)
-        total = [base + sum(map(mul, weights[one], quantities)) for base, one, quantities in counted]
-    if any(one.by_use for one in counts):
-        flags = [one.by_use for one in counts]
+    if any(one.by_meter for one in counted):
+        weights = [one.by_meter for one in counted]
+        rows = zip(total, ids, traffic.counts, strict=True)
+        total = [base + sum(map(mul, weights[one], counts)) for base, one, counts in rows]
+    if any(one.by_use for one in counted):
+        flags = [one.by_use for one in counted]
         total = [
             base + _at_cost(traffic, index, flags[one])
             for index, (base, one) in enumerate(zip(total, ids, strict=True))

@@ -2,8 +2,8 @@
 
 A plan is *fees* for a period, *charges* for what the requests of it count as, *limits* on how much
 may run, and what holds for the whole invoice: money that is included, a cap, a minimum, tax. A
-charge measures a quantity (`Weight`), of the requests that match (`Match`), takes an *allowance* off
-it, and prices the rest by *steps*. Per request, per token, subscription, credits, outcomes and
+charge measures a quantity (`Weight`) of the requests that match (`Match`), takes an *allowance*
+off it, and prices the rest by *steps*. Per request, per token, subscription, credits, outcomes and
 pass-through are all the same parts.
 
 Of charges that measure the same thing each quantity is taken by the first that matches it, so that

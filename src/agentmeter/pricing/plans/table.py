@@ -1,0 +1,124 @@
+"""One table of plans in TOML, which knows the line that it begins at and the tables within it."""
+
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from datetime import date, datetime
+from decimal import Decimal
+from typing import Any, NoReturn
+
+from agentmeter.exceptions import PlanError
+from agentmeter.pricing.tables import TableReader
+
+_HEADER = re.compile(r"\s*\[\[?\s*([\w.\- ]+?)\s*\]\]?\s*(#.*)?$")
+
+
+class PlanReader(TableReader):
+    """Reads tables of tables: ``[[plan.charge]]`` belongs to the ``[[plan]]`` above it."""
+
+    error = PlanError
+
+    def headers(self, path: str, within: str, line: int) -> Iterator[int]:
+        """The lines of the headers called ``path`` in the table ``within`` that begins at ``line``."""
+        for number, text in enumerate(self._lines[line:], line + 1):
+            found = _HEADER.match(text)
+            name = found[1].replace(" ", "") if found else None
+            if name == path:
+                yield number
+            elif name is not None and within and not name.startswith(f"{within}."):
+                return
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """A table, and the line at which it begins; 0 for the document itself.
+
+    The reading methods give ``None`` for a field that is not there, and raise ``PlanError`` with
+    file, line and field for one that is of another kind.
+    """
+
+    reader: PlanReader
+    path: str
+    line: int
+    data: Mapping[str, Any]
+
+    @classmethod
+    def parsed(cls, text: str, source: str) -> "Table":
+        """The document as its topmost table."""
+        reader, data = PlanReader.of_text(text, source)
+        return cls(reader, "", 0, data)
+
+    def inside(self, field: str, data: Mapping[str, Any]) -> "Table":
+        """The one table ``[field]`` with what it holds."""
+        line = next(self.reader.headers(field, self.path, self.line), self.line)
+        return Table(self.reader, field, line, data)
+
+    def tables(self, field: str) -> "Iterator[Table]":
+        """The tables of an array, ``[[field]]`` or inline, each with its line."""
+        path = f"{self.path}.{field}".lstrip(".")
+        values = self.data.get(field, [])
+        if not isinstance(values, list) or not all(isinstance(one, dict) for one in values):
+            self.fail(field, f"write [[{path}]] with two brackets above each of them")
+        starts = list(self.reader.headers(path, self.path, self.line))
+        for index, data in enumerate(values):
+            yield Table(self.reader, path, starts[index] if index < len(starts) else self.line, data)
+
+    def known(self, *fields: str) -> None:
+        """Complain of a field that is none of these."""
+        self.reader.only(self.data, fields, self.line)
+
+    def text(self, field: str) -> str | None:
+        """A text that is not empty."""
+        value = self.reader.text(self.data, field, self.line)
+        if value is not None and not value.strip():
+            self.fail(field, f"expected text, got {value!r}")
+        return value
+
+    def glob(self, field: str) -> str | None:
+        """A pattern of ``*``, ``?`` and ``[…]``."""
+        value = self.text(field)
+        if value is not None and value.count("[") != value.count("]"):
+            self.fail(field, f"the pattern {value!r} has a bracket that is not closed")
+        return value
+
+    def choice(self, field: str, options: Iterable[str]) -> str | None:
+        """One of some words."""
+        if field not in self.data:
+            return None
+        return self.reader.one_of(self.data, field, self.line, list(options), "")
+
+    def flag(self, field: str) -> bool | None:
+        """``true`` or ``false``."""
+        value = self.data.get(field)
+        if value is not None and not isinstance(value, bool):
+            self.fail(field, f"expected true or false, got {value!r}")
+        return value
+
+    def whole(self, field: str) -> int | None:
+        """A count."""
+        return self.reader.whole(self.data, field, self.line)
+
+    def number(self, field: str) -> Decimal | None:
+        """An exact number, not negative: text or a whole number."""
+        value = self.data.get(field)
+        if value is None:
+            return None
+        amount = self.reader.number(field, value, self.line, "0.5")
+        if amount < 0:
+            self.fail(field, f"cannot be negative, got {value!r}")
+        return amount
+
+    def day(self, field: str) -> date | None:
+        """A date."""
+        value = self.data.get(field)
+        if value is not None and (not isinstance(value, date) or isinstance(value, datetime)):
+            self.fail(field, f"expected a date such as 2026-01-01, got {value!r}")
+        return value
+
+    def currency(self, field: str, default: str) -> str:
+        """A currency code."""
+        return self.reader.currency(self.data, field, self.line, default)
+
+    def fail(self, field: str, problem: str) -> NoReturn:
+        """Complain of a field."""
+        self.reader.fail(self.line, field, problem)

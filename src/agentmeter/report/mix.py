@@ -1,0 +1,80 @@
+"""A shift in the mix of requests: more of some, fewer of others, evenly taken."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from decimal import Decimal
+from fnmatch import fnmatchcase
+
+from agentmeter.exceptions import ConfigurationError, MoneyError
+from agentmeter.model.money import CONTEXT, exact
+from agentmeter.pricing.plans.traffic import PricedRequest, Traffic, in_units, places_of
+
+_FIELDS = ("feature", "user", "tenant", "plan")
+
+
+@dataclass(frozen=True, slots=True)
+class Shift:
+    """``factor`` times as many of the requests whose ``field`` matches ``glob``."""
+
+    field: str
+    glob: str
+    factor: Decimal
+
+    @classmethod
+    def parsed(cls, text: str) -> "Shift":
+        """From ``FIELD=GLOB:FACTOR``. Raises ``ConfigurationError``."""
+        field, mark, rest = text.partition("=")
+        glob, colon, factor = rest.rpartition(":")
+        known = field in (*_FIELDS, "name", "model") or field.startswith("tag:")
+        try:
+            number = exact(factor, "factor")
+        except MoneyError:
+            number = Decimal(-1)
+        if not mark or not colon or not glob or not known or number < 0:
+            raise ConfigurationError(
+                f"mix: expected FIELD=GLOB:FACTOR such as feature=research*:2.0, got {text!r}; "
+                f"fields are {', '.join(_FIELDS)}, name, model and tag:NAME"
+            )
+        return cls(field, glob, number)
+
+    def matches(self, one: PricedRequest) -> bool:
+        """Whether a request is one of those."""
+        return any(
+            fnmatchcase(value, self.glob) for value in self._values(one) if value is not None
+        )
+
+    def _values(self, one: PricedRequest) -> Sequence[str | None]:
+        if self.field == "model":
+            return [use.model for use in one.uses]
+        if self.field == "name":
+            return [one.name]
+        if self.field.startswith("tag:"):
+            return [one.owner.tags.get(self.field.removeprefix("tag:"))]
+        value: Callable[[PricedRequest], str | None] = lambda row: getattr(row.owner, self.field)  # noqa: E731
+        return [value(one)]
+
+
+def shifted(traffic: Traffic, shifts: Sequence[Shift]) -> Traffic:
+    """The traffic with every shift applied to the requests that it matches, the factors multiplied.
+
+    A request is repeated under an id of its own (``…+1``) at the same instant, or left out: of a
+    factor of 0.5 every second one, in the order of their start, so that the result is the same
+    whenever it is asked for.
+    """
+    rows: list[PricedRequest] = []
+    owed: dict[tuple[bool, ...], int] = {}
+    places = sum(places_of(shift.factor) for shift in shifts)
+    for one in traffic.requests:
+        matched = tuple(shift.matches(one) for shift in shifts)
+        before = owed.get(matched, 0)
+        after = owed[matched] = before + in_units(_factor(shifts, matched), places)
+        for copy in range(after // 10**places - before // 10**places):
+            rows.append(replace(one, request_id=f"{one.request_id}+{copy}") if copy else one)
+    return Traffic(rows, traffic.currency)
+
+
+def _factor(shifts: Sequence[Shift], matched: tuple[bool, ...]) -> Decimal:
+    factor = Decimal(1)
+    for shift, matches in zip(shifts, matched, strict=True):
+        factor = CONTEXT.multiply(factor, shift.factor) if matches else factor
+    return factor

@@ -1,0 +1,68 @@
+"""The requests of a report as compact rows, for plans to work on."""
+
+from collections.abc import Callable, Iterator
+from decimal import Decimal
+
+from agentmeter.model import UNATTRIBUTED
+from agentmeter.model.money import CONTEXT, total
+from agentmeter.pricing.plans import PricedRequest, Traffic, Use
+from agentmeter.report.report import Amounts, Report, RequestReport, ScopeReport, walk
+
+CHARGED = "charge"
+"""The meter of a cost that the application charged; its model is the name it was charged under."""
+
+Rate = Callable[[str], Decimal]
+"""What one unit of a currency is worth; raises where nothing says."""
+
+
+def traffic_of(report: Report, currency: str, rate: Rate) -> Traffic:
+    """The requests of a report with their true cost in one currency."""
+    shapes: dict[tuple[str, ...], tuple[str, ...]] = {}
+    rows = [_row(one, rate, shapes) for one in report.requests if one.request_id != UNATTRIBUTED]
+    return Traffic(rows, currency)
+
+
+def converted(amounts: Amounts, rate: Rate) -> Decimal:
+    """Amounts by currency as one."""
+    return total([CONTEXT.multiply(amount, rate(code)) for code, amount in amounts.items()])
+
+
+def _row(
+    one: RequestReport, rate: Rate, shapes: dict[tuple[str, ...], tuple[str, ...]]
+) -> PricedRequest:
+    root = one.tree.record
+    return PricedRequest(
+        one.request_id,
+        one.view.owner,
+        root.started_ns,
+        root.name,
+        root.status,
+        tuple(_uses(one, rate, shapes)),
+        not one.is_lower_bound,
+    )
+
+
+def _uses(
+    one: RequestReport, rate: Rate, shapes: dict[tuple[str, ...], tuple[str, ...]]
+) -> Iterator[Use]:
+    found: dict[str | None, tuple[dict[str, int], list[Decimal]]] = {}
+    for scope in walk(one.tree):
+        if scope.node.is_call:
+            model, counts = _used(scope)
+            usage, costs = found.setdefault(model, ({}, []))
+            costs.append(converted(scope.direct, rate))
+            for meter, count in counts.items():
+                usage[meter] = usage.get(meter, 0) + count
+    for model, (usage, costs) in sorted(found.items(), key=lambda item: item[0] or ""):
+        meters = tuple(sorted(usage))
+        counted = tuple(usage[meter] for meter in meters)
+        yield Use(model, shapes.setdefault(meters, meters), counted, total(costs))
+
+
+def _used(scope: ScopeReport) -> tuple[str | None, dict[str, int]]:
+    call = scope.record.call
+    if call is None:
+        return None, dict(scope.node.usage)
+    if call.charge is not None and not scope.node.usage:
+        return scope.record.name, {CHARGED: 1}
+    return call.priced_model, dict(scope.node.usage)
