@@ -1,6 +1,6 @@
 """A shift in the mix of requests: more of some, fewer of others, evenly taken."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from decimal import Decimal
 from fnmatch import fnmatchcase
@@ -50,8 +50,7 @@ class Shift:
             return [one.name]
         if self.field.startswith("tag:"):
             return [one.owner.tags.get(self.field.removeprefix("tag:"))]
-        value: Callable[[PricedRequest], str | None] = lambda row: getattr(row.owner, self.field)  # noqa: E731
-        return [value(one)]
+        return [getattr(one.owner, self.field)]
 
 
 def shifted(traffic: Traffic, shifts: Sequence[Shift]) -> Traffic:
@@ -68,8 +67,10 @@ def shifted(traffic: Traffic, shifts: Sequence[Shift]) -> Traffic:
         matched = tuple(shift.matches(one) for shift in shifts)
         before = owed.get(matched, 0)
         after = owed[matched] = before + in_units(_factor(shifts, matched), places)
-        for copy in range(after // 10**places - before // 10**places):
-            rows.append(replace(one, request_id=f"{one.request_id}+{copy}") if copy else one)
+        rows.extend(
+            replace(one, request_id=f"{one.request_id}+{copy}") if copy else one
+            for copy in range(after // 10**places - before // 10**places)
+        )
     return Traffic(rows, traffic.currency)
 
 

@@ -21,9 +21,9 @@ class Tail:
     """The distribution of true cost per request.
 
     ``quantiles`` by percentile, the cost that so many percent of the requests do not exceed;
-    ``dearest`` the percent of the cost that the dearest requests make, by percent of the requests;
-    ``curve`` the Lorenz curve: parts of all cost that the cheapest 0 %, 1 % … 100 % make; ``sample``
-    the costs at as many ranks, ascending, for a picture of the distribution.
+    ``dearest`` the percent of the cost that so many percent of the requests, the dearest, make.
+    ``curve`` is the Lorenz curve: the parts of all cost that the cheapest 0 %, 1 % … 100 % make;
+    ``sample`` the costs at as many ranks, ascending, for a picture of the distribution.
     """
 
     quantiles: dict[str, Decimal]
@@ -40,14 +40,14 @@ def tail(traffic: Traffic) -> Tail | None:
     if not costs:
         return None
     sums = [0, *accumulate(costs)]
-    places = traffic.places
+    places, ranks = traffic.places, range(_CURVE + 1)
     quantiles = {name: from_units(nearest_rank(costs, name), places) for name in QUANTILES}
     return Tail(
         quantiles,
         from_units(costs[-1], places),
         ratio(from_units(sums[-1], places), Decimal(len(costs))),
         {name: _dearest(sums, name) for name in DEAREST},
-        tuple(_part(sums[len(costs) * at // _CURVE], sums[-1]) for at in range(_CURVE + 1)),
+        tuple(_part(sums[len(costs) * at // _CURVE], sums[-1]) for at in ranks),
         tuple(
             from_units(costs[(len(costs) - 1) * at // _CURVE], places) for at in range(_CURVE + 1)
         ),

@@ -6,14 +6,15 @@ from decimal import Decimal
 
 from agentmeter.model.money import total
 from agentmeter.pricing.plans.admission import within_allowance, within_limits
-from agentmeter.pricing.plans.drafting import Draft, Terms, drafted
+from agentmeter.pricing.plans.drafting import Draft, Terms
 from agentmeter.pricing.plans.invoice import Invoice
 from agentmeter.pricing.plans.measure import Measured, measured
-from agentmeter.pricing.plans.periods import Period, period_of, periods_in
+from agentmeter.pricing.plans.periods import Period, periods_in
 from agentmeter.pricing.plans.plan import Cycle, Plan
 from agentmeter.pricing.plans.rating import Pool
-from agentmeter.pricing.plans.traffic import Traffic, places_of
+from agentmeter.pricing.plans.traffic import Group, Traffic, places_of
 
+_NOBODY = Group([], ())
 _FOR_EVER = 10**7
 """A day that no record reaches."""
 
@@ -100,42 +101,59 @@ class _Biller:
 
     def invoices(self) -> Iterator[Invoice]:
         """The invoices, by account and period."""
-        members: dict[str | None, list[int]] = {}
-        for index, name in enumerate(self.traffic.accounts(self.plan.account)):
-            members.setdefault(name, []).append(index)
-        if self.plan.account != "all":
-            members.update((name, []) for name in self.accounts if name not in members)
-        for name in sorted(members, key=lambda one: (one is not None, one or "")):
-            yield from self._of_account(name, members[name])
+        groups = self.traffic.grouped(self.plan.account, self.plan.cycle, self._span)
+        names = set(groups) if self.plan.account == "all" else {*groups, *self.accounts}
+        for name in sorted(names, key=lambda one: (one is not None, one or "")):
+            yield from self._of_account(name, groups.get(name, {}))
 
-    def _of_account(self, name: str | None, members: list[int]) -> Iterator[Invoice]:
+    def _of_account(self, name: str | None, groups: Mapping[Period, Group]) -> Iterator[Invoice]:
         known = self.accounts.get(name) if name is not None else None
         term = self._term(known)
-        first = term.start if known and known.from_day is not None else self._first_day(members)
+        first = term.start if known and known.from_day is not None else self._first_day(groups)
         trial_end = first + self.plan.trial_days if self.plan.trial_days else 0
         paid = term.within(Period(trial_end, _FOR_EVER))
-        served = within_limits(self.plan.limits, self.traffic, members)
-        by_period = self._by_period(members, term if known else None)
-        mine = set(served) if len(served) < len(members) else None
+        limited = self._limited(groups)
         pools: dict[int, Pool] = {}
         before: Period | None = None
-        for period in sorted(by_period):
+        for period in self._periods(groups, term if known else None):
             gone = 0 if before is None else self._between(before, period)
             for pool in pools.values():
                 pool.close(gone)
             before = period
-            everyone = by_period[period]
-            inside = everyone if mine is None else [one for one in everyone if one in mine]
+            group = groups.get(period, _NOBODY)
+            inside = group.members
+            if limited is not None:
+                inside = [one for one in inside if one in limited]
             trial = [one for one in inside if self.traffic.days[one] < trial_end]
-            live = inside if not trial else inside[len(trial) :]
+            live = inside[len(trial) :] if trial else inside
             terms = self._terms(known, period, paid, live)
             self._open(pools, terms)
             live = self._within_allowances(pools, live)
-            draft = drafted(self.plan, self.traffic, self.charges, pools, terms, live, self.places)
-            yield self._invoice(name, period, draft, everyone, trial)
+            draft = Draft(self.plan, self.traffic, live, self.places, self._ids(group, live))
+            draft.fill(self.charges, pools, terms)
+            yield self._invoice(name, period, draft, group, trial)
 
-    def _first_day(self, members: list[int]) -> int:
-        return self.traffic.days[members[0]] if members else 0
+    def _ids(self, group: Group, live: list[int]) -> tuple[str, ...]:
+        if len(live) == len(group.members):
+            return group.ids
+        return tuple([self.traffic.ids[one] for one in live])
+
+    def _first_day(self, groups: Mapping[Period, Group]) -> int:
+        return self.traffic.days[groups[min(groups)].members[0]] if groups else 0
+
+    def _limited(self, groups: Mapping[Period, Group]) -> set[int] | None:
+        """The requests that the limits let through; ``None`` where there are no limits."""
+        if not self.plan.limits:
+            return None
+        members = [one for period in sorted(groups) for one in groups[period].members]
+        return set(within_limits(self.plan.limits, self.traffic, members))
+
+    def _periods(self, groups: Mapping[Period, Group], term: Period | None) -> list[Period]:
+        """The periods with requests, and every one of the term where that is known."""
+        found = set(groups)
+        if term is not None:
+            found.update(periods_in(term.within(self._span), self.plan.cycle, self._span))
+        return sorted(found)
 
     def _term(self, known: Account | None) -> Period:
         """The days that are billed of an account."""
@@ -145,21 +163,6 @@ class _Biller:
             end = known.until_day if known.until_day is not None else _FOR_EVER
         term = Period(start, end)
         return term.within(self.window) if self.window is not None else term
-
-    def _by_period(self, members: list[int], term: Period | None) -> dict[Period, list[int]]:
-        found: dict[Period, list[int]] = {}
-        if term is not None:
-            within = term.within(self._span)
-            found.update((one, []) for one in periods_in(within, self.plan.cycle, self._span))
-        known: dict[int, list[int]] = {}
-        for index in members:
-            day = self.traffic.days[index]
-            into = known.get(day)
-            if into is None:
-                period = period_of(day, self.plan.cycle, self._span)
-                into = known[day] = found.setdefault(period, [])
-            into.append(index)
-        return found
 
     def _between(self, before: Period, period: Period) -> int:
         """How many periods on ``period`` is from ``before``."""
@@ -203,10 +206,10 @@ class _Biller:
         name: str | None,
         period: Period,
         draft: Draft,
-        everyone: list[int],
+        group: Group,
         trial: list[int],
     ) -> Invoice:
-        ids, revenue, served = self.traffic.ids, self.revenue, self.served
+        revenue, served = self.revenue, self.served
         for index, share in zip(draft.live, draft.shares, strict=True):
             revenue[index] = share
             served[index] = 1
@@ -222,7 +225,13 @@ class _Biller:
             draft.ids,
             tuple(draft.shares),
             self.places,
-            tuple([ids[one] for one in everyone if not served[one]]),
+            self._refused(group, len(draft.live) + len(trial)),
             self.plan.tax,
             self.plan.places,
         )
+
+    def _refused(self, group: Group, served: int) -> tuple[str, ...]:
+        if served == len(group.members):
+            return ()
+        pairs = zip(group.members, group.ids, strict=True)
+        return tuple([name for one, name in pairs if not self.served[one]])

@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
-from operator import add
+from operator import add, sub
 
 from agentmeter.pricing.plans.invoice import InvoiceLine, LineKind
 from agentmeter.pricing.plans.measure import Measured
@@ -47,15 +47,13 @@ class Draft:
     traffic: Traffic
     live: list[int]
     places: int
+    ids: tuple[str, ...]
     lines: list[InvoiceLine] = field(default_factory=list)
     shares: list[int] = field(default_factory=list)
     charged: list[int] = field(default_factory=list)
     net: int = 0
-    ids: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
-        ids = self.traffic.ids
-        self.ids = tuple([ids[one] for one in self.live])
         self.shares = [0] * len(self.live)
 
     def add(
@@ -95,42 +93,31 @@ class Draft:
                 InvoiceLine(LineKind.TRIAL, "Trial", quantity, "request", zero, zero, ids)
             )
 
+    def fill(self, charges: Sequence[Measured], pools: Mapping[int, Pool], terms: Terms) -> None:
+        """The lines of the plan: fees, charges, and what holds for all of them."""
+        for fee in self.plan.fees:
+            _add_fee(self, fee, terms)
+        fees, of_fees = self.net, self.shares
+        for number, one in enumerate(charges):
+            _add_charge(self, one, pools.get(number))
+        charged = self.net - fees
+        self.charged = list(map(sub, self.shares, of_fees)) if fees else self.shares
+        included = min(charged, terms.part(in_units(self.plan.included, self.places)))
+        if included:
+            self.add_amount(LineKind.INCLUDED, "Included usage", -included, self.charged)
+        if self.plan.cap is not None:
+            over = charged - included - terms.part(in_units(self.plan.cap, self.places))
+            if over > 0:
+                self.add_amount(LineKind.CAP, "Cap on usage", -over, self.charged)
+        short = terms.part(in_units(self.plan.minimum, self.places)) - self.net
+        if short > 0:
+            self.add_amount(LineKind.MINIMUM, "Minimum", short)
+
     def _key(self) -> list[int]:
         if self.plan.share is Key.REQUESTS:
             return [1] * len(self.live)
         column = self.traffic.tokens if self.plan.share is Key.TOKENS else self.traffic.costs
         return [column[one] for one in self.live]
-
-
-def drafted(
-    plan: Plan,
-    traffic: Traffic,
-    charges: Sequence[Measured],
-    pools: Mapping[int, Pool],
-    terms: Terms,
-    live: list[int],
-    places: int,
-) -> Draft:
-    """The lines of one invoice over the ``live`` requests."""
-    draft = Draft(plan, traffic, live, places)
-    for fee in plan.fees:
-        _add_fee(draft, fee, terms)
-    fees, draft.charged = draft.net, draft.shares
-    for number, one in enumerate(charges):
-        _add_charge(draft, one, pools.get(number))
-    draft.charged = [all_ - fee for all_, fee in zip(draft.shares, draft.charged, strict=True)]
-    charged = draft.net - fees
-    included = min(charged, terms.part(in_units(plan.included, places)))
-    if included:
-        draft.add_amount(LineKind.INCLUDED, "Included usage", -included, draft.charged)
-    if plan.cap is not None:
-        over = charged - included - terms.part(in_units(plan.cap, places))
-        if over > 0:
-            draft.add_amount(LineKind.CAP, "Cap on usage", -over, draft.charged)
-    short = terms.part(in_units(plan.minimum, places)) - draft.net
-    if short > 0:
-        draft.add_amount(LineKind.MINIMUM, "Minimum", short)
-    return draft
 
 
 def _add_fee(draft: Draft, fee: Fee, terms: Terms) -> None:

@@ -1,7 +1,7 @@
 """Traffic: requests as compact rows with what they used and truly cost, for plans to work on."""
 
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from functools import cached_property
 from operator import attrgetter
@@ -9,6 +9,8 @@ from operator import attrgetter
 from agentmeter.model import Owner, Status
 from agentmeter.model.meters import METERS, Side
 from agentmeter.model.money import CONTEXT, total
+from agentmeter.pricing.plans.periods import Period, period_of
+from agentmeter.pricing.plans.plan import Cycle
 
 DAY_NS = 86_400_000_000_000
 FINEST = 12
@@ -84,6 +86,17 @@ Class = tuple[PricedRequest, Shape, int]
 """One of the requests that are alike to every charge, its shape, and its class of size."""
 
 
+@dataclass(frozen=True, slots=True)
+class Group:
+    """The requests of one account in one period: where they stand, and their ids."""
+
+    members: list[int]
+    ids: tuple[str, ...]
+
+
+Groups = Mapping[str | None, Mapping[Period, Group]]
+
+
 @dataclass(frozen=True)
 class Traffic:
     """Requests in one currency, ordered by start and id, with columns derived once.
@@ -94,6 +107,10 @@ class Traffic:
     requests: Sequence[PricedRequest]
     currency: str = "USD"
     _classes: dict[tuple[int, ...], tuple[list[int], list[Class]]] = field(
+        default_factory=dict, repr=False, compare=False
+    )
+
+    _groups: dict[tuple[str, Cycle, Period], Groups] = field(
         default_factory=dict, repr=False, compare=False
     )
 
@@ -182,6 +199,28 @@ class Traffic:
             ids.append(number)
         return ids, classes
 
+    def grouped(self, account: str, cycle: Cycle, window: Period) -> Groups:
+        """The requests by account and period, each group in order; worked out once."""
+        known = self._groups.get((account, cycle, window))
+        if known is None:
+            known = self._groups[account, cycle, window] = self._grouped(account, cycle, window)
+        return known
+
+    def _grouped(self, account: str, cycle: Cycle, window: Period) -> Groups:
+        names = self.accounts(account)
+        periods = {day: period_of(day, cycle, window) for day in set(self.days)}
+        found: dict[str | None, dict[Period, list[int]]] = {}
+        for index, (name, day) in enumerate(zip(names, self.days, strict=True)):
+            found.setdefault(name, {}).setdefault(periods[day], []).append(index)
+        ids = self.ids
+        return {
+            name: {
+                period: Group(members, tuple([ids[one] for one in members]))
+                for period, members in by_period.items()
+            }
+            for name, by_period in found.items()
+        }
+
     def accounts(self, of: str) -> list[str | None]:
         """The account of each request: its user or tenant; one for ``all``."""
         if of == "all":
@@ -189,9 +228,25 @@ class Traffic:
         name: Callable[[Owner], str | None] = attrgetter(of)
         return [name(one.owner) for one in self.requests]
 
+    def at_rate(self, currency: str, rate: Decimal) -> "Traffic":
+        """The traffic in another currency, of which one unit is worth ``rate`` of this one.
+
+        Costs are rounded half to even to 10^-12.
+        """
+        if currency == self.currency:
+            return self
+        return Traffic([_converted(one, rate) for one in self.requests], currency)
+
     def only(self, indices: Iterable[int]) -> "Traffic":
         """Some of the requests."""
         return Traffic([self.requests[index] for index in indices], self.currency)
+
+
+def _converted(one: PricedRequest, rate: Decimal) -> PricedRequest:
+    grid = Decimal(1).scaleb(-FINEST)
+    costs = [CONTEXT.quantize(CONTEXT.divide(use.cost, rate), grid) for use in one.uses]
+    uses = tuple(replace(use, cost=cost) for use, cost in zip(one.uses, costs, strict=True))
+    return replace(one, uses=uses)
 
 
 def _is_token(meter: str) -> bool:

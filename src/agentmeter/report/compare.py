@@ -1,0 +1,214 @@
+"""Recorded traffic under several plans: what each would bring in, and for whom it changes what."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from decimal import Decimal
+
+from agentmeter.model.money import CONTEXT, total
+from agentmeter.pricing.plans import Account, Cycle, Period, PlanBook, Traffic
+from agentmeter.pricing.plans.measure import unmatched
+from agentmeter.pricing.plans.traffic import from_units
+from agentmeter.report.break_even import BreakEven, Sampler, break_even
+from agentmeter.report.margin import Margin, Revenue, margin, revenue_under
+from agentmeter.report.tail import Tail, tail
+
+_MOVERS = 5
+
+
+@dataclass(frozen=True, slots=True)
+class Move:
+    """A user who would pay another amount than today."""
+
+    user: str
+    today: Decimal
+    then: Decimal
+
+    @property
+    def change(self) -> Decimal:
+        """How much more; negative for less."""
+        return CONTEXT.subtract(self.then, self.today)
+
+
+@dataclass(frozen=True, slots=True)
+class Against:
+    """A plan against the plans that are recorded on the requests.
+
+    Over the users all of whose requests name a plan of the book; ``movers`` are those whose amount
+    changes most.
+    """
+
+    more: int
+    less: int
+    same: int
+    movers: tuple[Move, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class PlanComparison:
+    """One plan over all of the traffic."""
+
+    plan: str
+    margin: Margin
+    against_today: Against | None = None
+    notes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """Recorded traffic under each plan. Amounts are exact, in ``currency``.
+
+    ``window`` are the days that were recorded; fees and allowances are for them alone, unless
+    ``whole_periods``. ``incomplete`` requests cost more than is known. ``today`` are the figures
+    under the plans that the requests name, of the ``told`` ones that name one of the book.
+    """
+
+    currency: str
+    window: Period
+    whole_periods: bool
+    requests: int
+    users: int
+    cost: Decimal
+    incomplete: int
+    unattributed: Decimal
+    tail: Tail | None
+    break_even: BreakEven | None
+    plans: tuple[PlanComparison, ...]
+    today: Margin | None = None
+    told: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """What is asked of a comparison: which plans, over which periods, and how fees are counted."""
+
+    plans: tuple[str, ...] = ()
+    cycle: Cycle = Cycle.ALL
+    whole_periods: bool = False
+    unattributed: Decimal = Decimal(0)
+
+
+def compare(
+    traffic: Traffic, book: PlanBook, sampler: Sampler, question: Question | None = None
+) -> Comparison:
+    """The traffic, in the book's currency, under each of its plans."""
+    asked = question or Question()
+    window = recorded_days(traffic)
+    billed = None if asked.whole_periods else window
+    today = _today(traffic, book, billed)
+    told = None if today is None else traffic.only([at for at, _ in today[0]])
+    users = set(traffic.accounts("user")) - {None}
+    return Comparison(
+        traffic.currency,
+        window,
+        asked.whole_periods,
+        len(traffic),
+        len(users),
+        traffic.cost,
+        sum(not one.complete for one in traffic.requests),
+        asked.unattributed,
+        tail(traffic),
+        break_even(traffic, sampler),
+        tuple(
+            _compared(name, traffic, book, billed, window, asked.cycle, today)
+            for name in asked.plans or book.names
+        ),
+        None if today is None or told is None else margin(told, today[1], asked.cycle, window),
+        0 if told is None else len(told),
+    )
+
+
+def recorded_days(traffic: Traffic) -> Period:
+    """The days from the first request to the last."""
+    days = traffic.days
+    return Period(days[0], days[-1] + 1) if days else Period(0, 0)
+
+
+Today = tuple[list[tuple[int, int]], Revenue]
+"""Requests that name a plan of the book, with what they bring in under it; and that as revenue."""
+
+
+def _compared(
+    name: str,
+    traffic: Traffic,
+    book: PlanBook,
+    billed: Period | None,
+    window: Period,
+    cycle: Cycle,
+    today: Today | None,
+) -> PlanComparison:
+    versions = book.versions(name)
+    revenue = revenue_under(
+        versions, traffic, book.accounts, billed, book.rate(versions[0].currency)
+    )
+    return PlanComparison(
+        name,
+        margin(traffic, revenue, cycle, window),
+        None if today is None else _against(traffic, revenue, today),
+        tuple(dict.fromkeys(note for one in versions for note in unmatched(one, traffic))),
+    )
+
+
+def _today(traffic: Traffic, book: PlanBook, billed: Period | None) -> Today | None:
+    """What the requests bring in under the plans that they name, where these are in the book."""
+    by_plan: dict[str, list[int]] = {}
+    names = set(book.names)
+    for index, one in enumerate(traffic.requests):
+        if one.owner.plan in names:
+            by_plan.setdefault(str(one.owner.plan), []).append(index)
+    if not by_plan:
+        return None
+    parts = [(at, _of_plan(name, traffic.only(at), book, billed)) for name, at in by_plan.items()]
+    places = max(one.places for _, one in parts)
+    found = [
+        (index, unit * 10 ** (places - one.places), there)
+        for indices, one in parts
+        for index, unit, there in zip(indices, one.units, one.served, strict=True)
+    ]
+    found.sort()
+    unshared = total([part.unshared for _, part in parts])
+    invoices = sum(part.invoices for _, part in parts)
+    units, served = [unit for _, unit, _ in found], [there for _, _, there in found]
+    pairs = [(index, unit) for index, unit, _ in found]
+    return pairs, Revenue(units, served, places, unshared, invoices)
+
+
+def _of_plan(name: str, mine: Traffic, book: PlanBook, billed: Period | None) -> Revenue:
+    versions = book.versions(name)
+    names = set(mine.accounts(versions[0].account))
+    accounts: Mapping[str, Account] = {
+        one: account for one, account in book.accounts.items() if one in names
+    }
+    return revenue_under(versions, mine, accounts, billed, book.rate(versions[0].currency))
+
+
+def _against(traffic: Traffic, revenue: Revenue, today: Today) -> Against:
+    pairs, before = today
+    users = traffic.accounts("user")
+    named = {index for index, _ in pairs}
+    partly = {user for index, user in enumerate(users) if index not in named}
+    places = max(revenue.places, before.places)
+    paid = _sums(((users[at], unit) for at, unit in pairs), places - before.places)
+    would = _sums(zip(users, revenue.units, strict=True), places - revenue.places)
+    moves = [
+        (would[user] - amount, user, amount)
+        for user, amount in paid.items()
+        if user is not None and user not in partly
+    ]
+    ordered = sorted(moves, key=lambda move: (-abs(move[0]), move[1]))
+    return Against(
+        sum(change > 0 for change, _, _ in moves),
+        sum(change < 0 for change, _, _ in moves),
+        sum(change == 0 for change, _, _ in moves),
+        tuple(
+            Move(user, from_units(amount, places), from_units(amount + change, places))
+            for change, user, amount in ordered[:_MOVERS]
+            if change
+        ),
+    )
+
+
+def _sums(pairs: Iterable[tuple[str | None, int]], by: int) -> dict[str | None, int]:
+    sums: dict[str | None, int] = {}
+    for user, unit in pairs:
+        sums[user] = sums.get(user, 0) + unit
+    return {user: unit * 10**by for user, unit in sums.items()}
