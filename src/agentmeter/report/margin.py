@@ -1,12 +1,12 @@
 """Margin: revenue under a plan minus true cost, by request, by user and by period."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from operator import sub
 
 from agentmeter.model.money import CONTEXT
-from agentmeter.pricing.plans import Account, Cycle, Period, Plan, Traffic, bill, period_of
+from agentmeter.pricing.plans import Account, Bill, Cycle, Period, Plan, Traffic, bill, period_of
 from agentmeter.pricing.plans.traffic import from_units, in_units, places_of
 from agentmeter.report.tail import ratio
 
@@ -85,33 +85,40 @@ def revenue_under(
     ``rate`` is the value of one unit of the plan's currency in that of the traffic; true cost is
     brought into the plan's currency with it, to 10^-12.
     """
-    parts = [_under(version, traffic, accounts, window, rate) for version in versions]
+    parts = [
+        (indices, _revenue(one, rate))
+        for indices, one in bills_under(versions, traffic, accounts, window, rate)
+    ]
     if len(parts) == 1 and len(parts[0][0]) == len(traffic):
         return parts[0][1]
     return _put_together(parts, len(traffic))
 
 
-def _under(
-    plan: Plan,
+def bills_under(
+    versions: Iterable[Plan],
     traffic: Traffic,
     accounts: Mapping[str, Account],
     window: Period | None,
     rate: Decimal,
-) -> tuple[Sequence[int], Revenue]:
-    """One version over the requests of its days: their indices, and what they bring in."""
-    holds = Period(plan.from_day or 0, plan.until_day or FOR_EVER.end)
-    bounded = plan.from_day is not None or plan.until_day is not None
-    indices: Sequence[int] = range(len(traffic))
-    if bounded:
-        indices = [at for at, day in enumerate(traffic.days) if holds.start <= day < holds.end]
-        window = holds if window is None else holds.within(window)
-    mine = traffic.only(indices) if len(indices) < len(traffic) else traffic
-    billed = bill(plan, mine.at_rate(plan.currency, rate), accounts, window=window)
-    places = billed.places + places_of(rate)
+) -> Iterator[tuple[Sequence[int], Bill]]:
+    """For each version of a plan the requests of its days, by index, and the bill over them."""
+    for plan in versions:
+        holds = Period(plan.from_day or 0, plan.until_day or FOR_EVER.end)
+        within = window
+        indices: Sequence[int] = range(len(traffic))
+        if plan.from_day is not None or plan.until_day is not None:
+            indices = [at for at, day in enumerate(traffic.days) if holds.start <= day < holds.end]
+            within = holds if window is None else holds.within(window)
+        mine = traffic.only(indices) if len(indices) < len(traffic) else traffic
+        yield indices, bill(plan, mine.at_rate(plan.currency, rate), accounts, window=within)
+
+
+def _revenue(billed: Bill, rate: Decimal) -> Revenue:
     factor = in_units(rate, places_of(rate))
     units = billed.revenue if rate == 1 else [unit * factor for unit in billed.revenue]
     unshared = CONTEXT.multiply(billed.unshared, rate)
-    return indices, Revenue(units, billed.served, places, unshared, len(billed.invoices))
+    places = billed.places + places_of(rate)
+    return Revenue(units, billed.served, places, unshared, len(billed.invoices))
 
 
 def _put_together(parts: Sequence[tuple[Sequence[int], Revenue]], count: int) -> Revenue:

@@ -9,7 +9,8 @@ from agentmeter.report.amounts import amount_text
 from agentmeter.report.document import iso, money
 from agentmeter.report.report import Amounts
 from agentmeter.report.reprice import Change, Repriced, Terms
-from agentmeter.report.text import shown, table
+from agentmeter.report.table import table
+from agentmeter.report.text import shown
 
 _COUNTS = "the token counts are those of the models that answered; another model counts otherwise"
 

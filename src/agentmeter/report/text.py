@@ -1,6 +1,6 @@
 """A report as plain text: a list of requests, or one request as a tree."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 
 from agentmeter.model import Record, Usage
 from agentmeter.report.amounts import amount_text, iso
@@ -8,6 +8,7 @@ from agentmeter.report.breakdown import Row
 from agentmeter.report.document import money
 from agentmeter.report.provenance import EVIDENCE, Paid, provenance
 from agentmeter.report.report import Report, RequestReport, ScopeReport
+from agentmeter.report.table import table
 from agentmeter.report.totals import cells, figures, heads, notes, total_cells
 
 _TOP = 5
@@ -76,8 +77,8 @@ def _listing(report: Report) -> str:
 
 def rows_text(by: str, rows: Iterable[Row]) -> str:
     """A breakdown as a table."""
-    made = [(by, "requests", "calls", "tokens", "cost", "waste")]
-    made.extend(
+    lines = [(by, "requests", "calls", "tokens", "cost", "waste")]
+    lines.extend(
         (
             shown(row.key),
             f"{row.requests:,}",
@@ -88,19 +89,7 @@ def rows_text(by: str, rows: Iterable[Row]) -> str:
         )
         for row in rows
     )
-    return table(made, right=(1, 2, 3, 4, 5))
-
-
-def table(rows: Sequence[tuple[str, ...]], right: tuple[int, ...]) -> str:
-    """Rows in columns; the columns ``right`` end where the others begin."""
-    widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
-    return "\n".join(
-        "  ".join(
-            cell.rjust(width) if column in right else cell.ljust(width)
-            for column, (cell, width) in enumerate(zip(row, widths, strict=True))
-        ).rstrip()
-        for row in rows
-    )
+    return table(lines, right=(1, 2, 3, 4, 5))
 
 
 def _listed(one: RequestReport, more: tuple[str, ...]) -> tuple[str, ...]:

@@ -8,7 +8,7 @@ from agentmeter.model.money import total
 from agentmeter.pricing.plans.admission import within_allowance, within_limits
 from agentmeter.pricing.plans.drafting import Draft, Terms
 from agentmeter.pricing.plans.invoice import Invoice
-from agentmeter.pricing.plans.measure import Measured, measured
+from agentmeter.pricing.plans.measure import Measured, measured, pool_places
 from agentmeter.pricing.plans.periods import Period, periods_in
 from agentmeter.pricing.plans.plan import Cycle, Plan
 from agentmeter.pricing.plans.rating import Pool
@@ -75,7 +75,10 @@ def bill(
 def _places(plan: Plan, charges: list[Measured], traffic: Traffic) -> int:
     """Decimal places that hold every amount exactly."""
     rates = [
-        one.places + max(map(places_of, (step.price, step.fee))) + len(str(one.charge.per)) - 1
+        pool_places(one)
+        + max(map(places_of, (step.price, step.fee)))
+        + len(str(one.charge.per))
+        - 1
         for one in charges
         for step in one.charge.steps
     ]
@@ -189,8 +192,7 @@ class _Biller:
         for number, one in enumerate(self.charges):
             allowance = one.charge.allowance
             if allowance is not None:
-                places = max(one.places, places_of(allowance.quantity))
-                pool = pools.setdefault(number, Pool(allowance, places))
+                pool = pools.setdefault(number, Pool(allowance, pool_places(one)))
                 pool.open(terms.seats, terms.start, terms.end, terms.length)
 
     def _within_allowances(self, pools: dict[int, Pool], live: list[int]) -> list[int]:

@@ -9,6 +9,7 @@ from operator import mul
 from agentmeter.model.meters import METERS, Side
 from agentmeter.pricing.plans.plan import Charge, Match, Of, Plan, Weight
 from agentmeter.pricing.plans.traffic import (
+    FINEST,
     Class,
     PricedRequest,
     Shape,
@@ -45,6 +46,17 @@ class _Taken:
 
     whole: set[Of] = field(default_factory=set)
     parts: set[tuple[Of, int]] = field(default_factory=set)
+
+
+def pool_places(one: Measured) -> int:
+    """The decimal places in which what is left of a quantity is reckoned after its allowance.
+
+    A part of an allowance for some days of a period is seldom a whole number.
+    """
+    allowance = one.charge.allowance
+    if allowance is None:
+        return one.places
+    return max(one.places, FINEST, places_of(allowance.quantity))
 
 
 def measured(plan: Plan, traffic: Traffic) -> list[Measured]:

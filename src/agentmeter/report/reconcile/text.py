@@ -9,7 +9,8 @@ from agentmeter.report.reconcile.bill import Bill
 from agentmeter.report.reconcile.compare import Finding, Reconciled, less
 from agentmeter.report.report import Amounts
 from agentmeter.report.reprice_text import signed
-from agentmeter.report.text import shown, table, usage_text
+from agentmeter.report.table import table
+from agentmeter.report.text import shown, usage_text
 
 _SHOWN = 3
 _MEANT = {

@@ -1,0 +1,170 @@
+"""``agentmeter plans``: what the recorded requests would bring in, and an invoice over them."""
+
+import gc
+import os
+import random
+import sys
+from pathlib import Path
+from typing import Any
+
+import click
+import orjson
+
+from agentmeter.exceptions import AgentmeterError, PlanError
+from agentmeter.pricing import Cached, GenAIPrices
+from agentmeter.pricing.plans import Cycle, Invoice, PlanBook, Traffic
+from agentmeter.render.compare_svg import comparison_svg
+from agentmeter.report.compare import Comparison, Question, compare, recorded_days
+from agentmeter.report.compare_document import comparison_document, invoice_document
+from agentmeter.report.compare_text import comparison_text
+from agentmeter.report.margin import bills_under
+from agentmeter.report.mix import Shift, shifted
+from agentmeter.report.plan_text import invoice_text, plan_text
+from agentmeter.report.pricing import priced_now
+from agentmeter.report.report import Report, build
+from agentmeter.report.traffic import converted, traffic_of
+from agentmeter.store.reader import read
+
+_SOURCE = click.argument("source", required=False, type=click.Path(path_type=Path))
+_PLANS = click.option(
+    "--plans", "file", required=True, type=click.Path(path_type=Path), help="Plans in TOML."
+)
+_CYCLES = [one.value for one in Cycle]
+_JSON = click.option("--json", "as_json", is_flag=True, help="JSON; amounts are decimal strings.")
+
+
+@click.group()
+def plans() -> None:
+    """Plans: what end users are charged, against what their requests truly cost."""
+
+
+@plans.command("show")
+@_PLANS
+def show(file: Path) -> None:
+    """Say in plain language what each plan charges."""
+    click.echo("\n\n".join(plan_text(plan) for plan in _book(file).plans))
+
+
+@plans.command("compare")
+@_SOURCE
+@_PLANS
+@click.option("--plan", "names", multiple=True, help="Only this plan. Repeatable.")
+@click.option("--period", type=click.Choice(_CYCLES), default="all", help="Figures by period too.")
+@click.option(
+    "--whole-periods",
+    is_flag=True,
+    help="Fees and allowances of whole periods, not only of the days that were recorded.",
+)
+@click.option("--mix", multiple=True, help="FIELD=GLOB:FACTOR, as feature=research*:2.0.")
+@click.option("--seed", default=0, show_default=True, help="Seed of the resampling.")
+@click.option("--svg", type=click.Path(path_type=Path), help="Write a picture to this file.")
+@_JSON
+def compare_plans(
+    source: Path | None,
+    file: Path,
+    names: tuple[str, ...],
+    period: str,
+    whole_periods: bool,
+    mix: tuple[str, ...],
+    seed: int,
+    svg: Path | None,
+    as_json: bool,
+) -> None:
+    """Put the requests recorded in SOURCE under each plan.
+
+    SOURCE is a journal folder (default .agentmeter, or AGENTMETER_DIR), or OTLP JSON.
+    """
+    book = _book(file)
+    gc.disable()  # collections in between would take as long as the work
+    try:
+        report = _report(source)
+        shifts = [Shift.parsed(text) for text in mix]
+        traffic = traffic_of(report, book.currency, book.rate)
+        traffic = shifted(traffic, shifts) if shifts else traffic
+        outside = report.unattributed
+        lost = converted(outside.amounts if outside else {}, book.rate)
+        question = Question(names, Cycle(period), whole_periods, lost)
+        made = compare(traffic, book, random.Random(seed), question)
+    except AgentmeterError as error:
+        raise click.ClickException(str(error)) from error
+    finally:
+        gc.enable()
+    _shown(made, svg, as_json=as_json)
+
+
+@plans.command("invoice")
+@_SOURCE
+@_PLANS
+@click.option("--plan", "name", required=True, help="The plan to bill under.")
+@click.option("--account", help="Only this account.")
+@click.option(
+    "--recorded-days",
+    "recorded",
+    is_flag=True,
+    help="Fees and allowances of the recorded days alone.",
+)
+@_JSON
+def invoice(
+    source: Path | None,
+    file: Path,
+    name: str,
+    account: str | None,
+    recorded: bool,
+    as_json: bool,
+) -> None:
+    """Write the invoices of the requests recorded in SOURCE under one plan."""
+    book = _book(file)
+    try:
+        report = _report(source)
+        traffic = traffic_of(report, book.currency, book.rate)
+        made = _invoices(book, name, traffic, recorded_days_only=recorded)
+    except AgentmeterError as error:
+        raise click.ClickException(str(error)) from error
+    kept = [one for one in made if account is None or one.account == account]
+    if not kept:
+        known = ", ".join(sorted({str(one.account) for one in made})[:5])
+        raise click.ClickException(f"no account {account!r}; there are: {known}")
+    if as_json:
+        _write([invoice_document(one) for one in kept])
+    else:
+        click.echo("\n\n".join(invoice_text(one) for one in kept))
+
+
+def _invoices(
+    book: PlanBook, name: str, traffic: Traffic, *, recorded_days_only: bool
+) -> list[Invoice]:
+    versions = book.versions(name)
+    window = recorded_days(traffic) if recorded_days_only else None
+    rate = book.rate(versions[0].currency)
+    billed = bills_under(versions, traffic, book.accounts, window, rate)
+    return [one for _, made in billed for one in made.invoices]
+
+
+def _shown(made: Comparison, svg: Path | None, *, as_json: bool) -> None:
+    if svg is not None:
+        svg.write_text(comparison_svg(made), "utf-8")
+    if as_json:
+        _write(comparison_document(made))
+    else:
+        click.echo(comparison_text(made))
+
+
+def _write(value: Any) -> None:
+    sys.stdout.buffer.write(orjson.dumps(value, option=orjson.OPT_INDENT_2) + b"\n")
+
+
+def _book(file: Path) -> PlanBook:
+    try:
+        return PlanBook.from_text(file.read_text("utf-8"), str(file))
+    except (OSError, UnicodeDecodeError) as error:
+        raise click.ClickException(f"{file}: cannot be read as text: {error}") from error
+    except PlanError as error:
+        raise click.ClickException(str(error)) from error
+
+
+def _report(source: Path | None) -> Report:
+    contents = read(source or Path(os.environ.get("AGENTMETER_DIR", ".agentmeter")))
+    entries, tariffs = contents.entries, contents.tariffs
+    if contents.foreign_spans:
+        entries, tariffs = priced_now(entries, tariffs, Cached(GenAIPrices()))
+    return build(entries, tariffs, faults=contents.faults())
