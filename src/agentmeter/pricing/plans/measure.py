@@ -12,14 +12,13 @@ from agentmeter.pricing.plans.traffic import (
     FINEST,
     Class,
     PricedRequest,
-    Shape,
     Traffic,
     in_units,
     places_of,
 )
 
 _ONCE = (Of.REQUESTS, Of.OUTCOMES)
-"""What a request counts for as a whole, so that the first charge takes all of it."""
+"""What a request counts for as a whole: the first charge takes it, even at a weight of zero."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +74,7 @@ def unmatched(plan: Plan, traffic: Traffic) -> Iterator[str]:
     """The charges and weights of a plan that no request of the traffic matched."""
     cuts = _cuts(plan)
     _, classes = traffic.classes(cuts)
-    models = {model for _, shape, _ in classes for model, _ in shape} or {None}
+    models = {use.model for request, _, _ in classes for use in request.uses} or {None}
     counted = [_counted(plan, one, cuts, [9] * len(plan.charges)) for one in classes]
     for number, charge in enumerate(plan.charges):
         for weight in charge.weights:
@@ -137,9 +136,8 @@ def _is_of(weight: Weight, model: str | None) -> bool:
 
 def _count(charge: Charge, one: Class, places: int, taken: _Taken) -> _Count:
     request, shape, _ = one
-    fixed = _fixed(charge, shape)
-    if fixed is not None and charge.of in _ONCE:
-        fixed = None if charge.of in taken.whole else fixed
+    fixed = None if charge.of in taken.whole else _fixed(charge, request)
+    if fixed or (fixed is not None and charge.of in _ONCE):
         taken.whole.add(charge.of)
     by_meter = tuple(
         _meter(charge, model, meter, (charge.of, at), taken)
@@ -156,9 +154,9 @@ def _count(charge: Charge, one: Class, places: int, taken: _Taken) -> _Count:
     return _NOTHING if count == _NOTHING and fixed is None else count
 
 
-def _fixed(charge: Charge, shape: Shape) -> Decimal | None:
+def _fixed(charge: Charge, request: PricedRequest) -> Decimal | None:
     """What a request counts as by itself: the largest of the weights that its models match."""
-    models = {model for model, _ in shape} or {None}
+    models = {use.model for use in request.uses} or {None}
     weights = (_weight(charge, model) for model in models)
     return max((one.request for one in weights if one is not None), default=None)
 
