@@ -18,7 +18,7 @@ def comparison_text(made: Comparison) -> str:
     for one in made.plans:
         parts.extend(_periods(one, made.currency))
         parts.extend(_movers(one, made.currency))
-    notes = [note for one in made.plans for note in one.notes]
+    notes = [f"{one.plan}: {note}" for one in made.plans for note in one.notes]
     return "\n".join([*parts, *(["", "notes:"] if notes else []), *(f"  {note}" for note in notes)])
 
 

@@ -7,9 +7,10 @@ not be those of today. ``by_hand`` is the arithmetic on paper for what is payabl
 from dataclasses import dataclass, field
 from datetime import date
 
+from tests.pricing.plans.rows import requests
+
 from agentmeter.model import Status
 from agentmeter.pricing.plans import PricedRequest
-from tests.pricing.plans.rows import requests
 
 OCT, NOV, DEC = date(2026, 10, 5), date(2026, 11, 2), date(2026, 12, 7)
 

@@ -4,10 +4,10 @@ import re
 from fractions import Fraction
 
 import pytest
-
-from agentmeter.model.money import total
 from tests.pricing.plans.examples import EXAMPLES, Example
 from tests.pricing.plans.rows import invoices
+
+from agentmeter.model.money import total
 
 
 @pytest.mark.parametrize("example", EXAMPLES, ids=lambda one: one.page)

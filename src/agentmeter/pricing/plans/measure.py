@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
+from difflib import get_close_matches
 from fnmatch import fnmatchcase
 from operator import mul
 
@@ -71,17 +72,20 @@ def measured(plan: Plan, traffic: Traffic) -> list[Measured]:
 
 
 def unmatched(plan: Plan, traffic: Traffic) -> Iterator[str]:
-    """The charges and weights of a plan that no request of the traffic matched."""
+    """The models that a plan names and nobody used, and the charges that counted nothing."""
     cuts = _cuts(plan)
     _, classes = traffic.classes(cuts)
     models = {use.model for request, _, _ in classes for use in request.uses} or {None}
-    counted = [_counted(plan, one, cuts, [9] * len(plan.charges)) for one in classes]
+    places = [_places(charge, traffic) for charge in plan.charges]
+    counted = [_counted(plan, one, cuts, places) for one in classes]
     for number, charge in enumerate(plan.charges):
-        for weight in charge.weights:
-            if not any(_is_of(weight, model) for model in models):
-                yield f"{plan.name}: {charge.name}: no recorded model matches {weight.model!r}"
-        if counted and all(one[number] is _NOTHING for one in counted):
-            yield f"{plan.name}: {charge.name}: no recorded request matches"
+        missing = [one for one in charge.weights if not any(_is_of(one, name) for name in models)]
+        for weight in missing:
+            near = get_close_matches(weight.model, [name for name in models if name], n=1)
+            hint = f"; did you mean {near[0]!r}?" if near else ""
+            yield f"{charge.name}: no recorded model matches {weight.model!r}{hint}"
+        if counted and not missing and all(one[number] is _NOTHING for one in counted):
+            yield f"{charge.name}: counted nothing of what was recorded"
 
 
 def _cuts(plan: Plan) -> tuple[int, ...]:
