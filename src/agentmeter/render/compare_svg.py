@@ -9,12 +9,15 @@ from collections.abc import Iterator, Sequence
 from decimal import Decimal
 from html import escape
 
+from agentmeter.model.money import CONTEXT, plain
 from agentmeter.report.compare import Comparison
 from agentmeter.report.compare_text import money_text
 from agentmeter.report.tail import Tail, ratio
 
 _WIDTH, _HEIGHT, _SIDE = 960, 420, 340
 _LEFT, _RIGHT, _TOP = 70, 580, 50
+_LABEL = 14
+"""How far apart labels are, so that none covers another."""
 _COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9")
 """Told apart by people with any colour vision (Okabe and Ito, 2008)."""
 
@@ -73,12 +76,14 @@ def _distribution(
     curve = [place(at / last, amount) for at, amount in enumerate(tail.sample)]
     yield _path(curve, "#333", 2)
     yield from _percents(_LEFT, _SIDE + 60)
-    for number, (name, price) in enumerate(prices):
+    lowest = float(_TOP)
+    for number, (name, price) in enumerate(sorted(prices, key=lambda one: one[1], reverse=True)):
         colour = _COLOURS[number % len(_COLOURS)]
         _, y = place(0, price)
         yield _line((_LEFT, y), (_LEFT + _SIDE + 60, y), colour, "6 3")
+        lowest = max(y - 4, lowest + _LABEL)
         label = f"{name}: {_amount(price)} for a request"
-        yield _text((_LEFT + 8, y - 4), label, fill=colour)
+        yield _text((_LEFT + 8, lowest), label, fill=colour)
     yield _text((_LEFT, _HEIGHT - 4), f"true cost {money_text(made.cost, made.currency)}")
 
 
@@ -108,11 +113,11 @@ def _lorenz(tail: Tail) -> Iterator[str]:
 
 
 def _whole(percent: Decimal) -> str:
-    return f"{percent:.0f}"
+    return f"{CONTEXT.quantize(percent, Decimal(1)):f}"
 
 
 def _amount(price: Decimal) -> str:
-    return f"{price:.6f}".rstrip("0").rstrip(".")
+    return plain(CONTEXT.quantize(price, Decimal("0.000001")))
 
 
 def _percents(left: float, width: float) -> Iterator[str]:

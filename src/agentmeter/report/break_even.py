@@ -67,7 +67,7 @@ def break_even(
 
 
 def _marked_up(each: Decimal, percent: str) -> Decimal:
-    left = 100 - Decimal(percent)
+    left = CONTEXT.subtract(Decimal(100), Decimal(percent))
     if left <= 0:
         raise ConfigurationError(f"margin: {percent} % of the revenue would leave nothing for cost")
     return CONTEXT.divide(each.scaleb(2, CONTEXT), left)

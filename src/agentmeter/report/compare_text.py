@@ -29,7 +29,7 @@ def _recorded(made: Comparison) -> Iterator[str]:
         f"true cost {bound}{money_text(made.cost, made.currency)}"
     )
     if made.incomplete:
-        yield f"  of {made.incomplete:,} requests more may have been used or charged than is known"
+        yield f"  requests that may have used or cost more than is known: {made.incomplete:,}"
     if made.unattributed:
         yield f"  unattributed, under no plan: {money_text(made.unattributed, made.currency)}"
     if made.tail is None or made.break_even is None:
@@ -80,7 +80,7 @@ def _row(name: str, one: Margin, against: Against | None, currency: str) -> tupl
 
 def _terms(made: Comparison) -> Iterator[str]:
     if not made.whole_periods:
-        yield f"fees and allowances are for the {made.window.days:,} days that were recorded"
+        yield f"fees and allowances are for the recorded days alone ({made.window.days:,})"
     for one in made.plans:
         if one.margin.unshared:
             amount = money_text(one.margin.unshared, made.currency)

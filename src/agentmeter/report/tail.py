@@ -75,4 +75,4 @@ def _dearest(sums: list[int], percent: str) -> Decimal:
     """The part of the cost that so many percent of the requests, one at least, make."""
     count = len(sums) - 1
     dearest = int(-(-count * Fraction(percent) // 100))
-    return _part(sums[-1] - sums[count - dearest], sums[-1]) * 100
+    return _part(100 * (sums[-1] - sums[count - dearest]), sums[-1])

@@ -4,6 +4,7 @@ from dataclasses import replace
 from datetime import date
 from decimal import Decimal, localcontext
 from fractions import Fraction
+from itertools import pairwise
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -205,7 +206,7 @@ def test_prorated_parts_sum_to_the_whole(whole: int, days: int, cuts: list[int])
     """However a period is cut into stretches."""
     bounds = [0, *sorted(cut for cut in cuts if cut < days), days]
     parts = [
-        prorated(whole, start, end, days) for start, end in zip(bounds, bounds[1:], strict=False)
+        prorated(whole, start, end, days) for start, end in pairwise(bounds)
     ]
     assert sum(parts) == whole
     assert all(part >= 0 for part in parts)
