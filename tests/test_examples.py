@@ -40,3 +40,15 @@ def test_the_suite_notices_what_does_not_conform(monkeypatch: pytest.MonkeyPatch
     monkeypatch.setitem(OWN["_begin"].__globals__, "GENERATE", endpoint)
     with pytest.raises(AssertionError, match=r"metered \(0, .* wanted \(1000, "):
         plain.run()
+
+
+def test_what_should_we_charge(tmp_path: Path) -> None:
+    """The day is the same every time, and the answer with it."""
+    file = EXAMPLES / "what_should_we_charge.py"
+    said, again = (
+        subprocess.run([sys.executable, file], cwd=tmp_path, capture_output=True, text=True).stdout
+        for _ in range(2)
+    )
+    assert "600 requests of 59 users" in said
+    assert "What should we charge? 0.023337 a request for a margin of 20 %" in said
+    assert said == again

@@ -8,6 +8,7 @@ from decimal import Decimal, localcontext
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from tests.pricing.plans.rows import requests
 
 import agentmeter as am
 from agentmeter.exceptions import ConfigurationError, PlanError
@@ -34,7 +35,6 @@ from agentmeter.report.mix import Shift, shifted
 from agentmeter.report.tail import tail
 from agentmeter.report.traffic import converted, traffic_of
 from agentmeter.testing import metered
-from tests.pricing.plans.rows import requests
 
 D = Decimal
 BOOK = PlanBook.from_text("""
@@ -109,7 +109,9 @@ def test_who_pays_more_than_today() -> None:
     assert made.told == 12
     assert made.today.revenue == D("0.30") + D("0.10")  # a's ten at 0.03, b's thirtieth of 3
     flat, pro, free = (one.against_today for one in made.plans)
-    assert flat is not None and pro is not None and free is not None
+    assert flat is not None
+    assert pro is not None
+    assert free is not None
     assert (flat.more, flat.less, flat.same) == (0, 1, 1)
     assert [(move.user, move.today, move.then) for move in flat.movers] == [
         ("b", D("0.1"), D("0.06"))
@@ -164,7 +166,8 @@ def test_break_even_fees() -> None:
     assert found.with_margin == {"20": D("0.125000"), "75": D("0.400000")}
     assert found.at_confidence == {"95": D("0.100000"), "99": D("0.100000")}
     third = break_even(Traffic([*requests(2), *requests(cost="0.10")]), random.Random(1))
-    assert third is not None and third.fee == D("0.033334")
+    assert third is not None
+    assert third.fee == D("0.033334")
     with pytest.raises(
         ConfigurationError, match="margin: 100 % of the revenue would leave nothing"
     ):
@@ -177,7 +180,8 @@ def test_confidence_is_reproducible_and_wider_where_costs_are() -> None:
     heavy = Traffic([*requests(796, cost="0.001"), *requests(4, cost="20.8")])
     one, again = (break_even(heavy, random.Random(3)) for _ in range(2))
     narrow = break_even(even, random.Random(3))
-    assert one is not None and narrow is not None
+    assert one is not None
+    assert narrow is not None
     assert one == again
     assert one.by == "request"
     assert D("0.104") < one.fee < one.at_confidence["95"] < one.at_confidence["99"]
@@ -202,7 +206,8 @@ def test_a_confidence_covers_as_often_as_it_says() -> None:
     for _ in range(100):
         drawn = [one for own in rng.sample(people, 200) for one in own]
         found = break_even(Traffic(drawn), rng, confidences=("95",), resamples=200)
-        assert found is not None and found.by == "user"
+        assert found is not None
+        assert found.by == "user"
         covered += found.at_confidence["95"] >= truth
     assert 88 <= covered <= 100
 
@@ -315,12 +320,12 @@ def test_text_document_and_picture_say_the_same() -> None:
 
 def test_a_picture_is_one_well_formed_document_whatever_plans_are_called() -> None:
     """Names are escaped; nothing is loaded from elsewhere."""
-    from xml.etree import ElementTree
+    from xml.etree import ElementTree as ET
 
     name = '<b> & "pro"'
     plan = Plan(name, charges=(Charge("c", Of.REQUESTS, (Step(D("0.2")),)),))
     picture = comparison_svg(compared(day(), PlanBook((plan,))))
-    root = ElementTree.fromstring(picture)
+    root = ET.fromstring(picture)
     assert any(f"{name}: 0.2 for a request" == node.text for node in root.iter())
     assert "href" not in picture
 
