@@ -14,7 +14,7 @@ from agentmeter.report.compare import Comparison
 from agentmeter.report.compare_text import money_text
 from agentmeter.report.tail import Tail, ratio
 
-_WIDTH, _HEIGHT, _SIDE = 960, 420, 340
+_WIDTH, _HEIGHT, _SIDE = 960, 440, 340
 _LEFT, _RIGHT, _TOP = 70, 580, 50
 _LABEL = 14
 """How far apart labels are, so that none covers another."""
@@ -84,7 +84,7 @@ def _distribution(
         lowest = max(y - 4, lowest + _LABEL)
         label = f"{name}: {_amount(price)} for a request"
         yield _text((_LEFT + 8, lowest), label, fill=colour)
-    yield _text((_LEFT, _HEIGHT - 4), f"true cost {money_text(made.cost, made.currency)}")
+    yield _text((_LEFT, _HEIGHT - 8), f"true cost {money_text(made.cost, made.currency)}")
 
 
 def _decades(amounts: Sequence[Decimal]) -> tuple[int, int]:
@@ -131,7 +131,7 @@ def _text(
 ) -> str:
     return (
         f'<text x="{at[0]:.1f}" y="{at[1]:.1f}" text-anchor="{anchor}" font-weight="{weight}" '
-        f'fill="{fill}">{escape(said)}</text>'
+        f'fill="{fill}" stroke="#fff" stroke-width="3" paint-order="stroke">{escape(said)}</text>'
     )
 
 

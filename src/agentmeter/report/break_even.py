@@ -79,13 +79,9 @@ def _up(amount: Decimal) -> Decimal:
 
 def _groups(traffic: Traffic) -> tuple[list[tuple[int, int]], str]:
     """Pairs of cost and number of requests that are drawn together."""
-    users: dict[str | None, list[int]] = {}
-    for one, cost in zip(traffic.requests, traffic.costs, strict=True):
-        into = users.setdefault(one.owner.user, [0, 0])
-        into[0] += cost
-        into[1] += 1
-    if len(users) >= _ENOUGH:
-        return [(cost, count) for cost, count in users.values()], "user"
+    if len(traffic.users) >= _ENOUGH:
+        own = [(sum(traffic.costs[at:to]), to - at) for _, at, to in traffic.users]
+        return own, "user"
     return [(cost, 1) for cost in traffic.costs], "request"
 
 

@@ -1,15 +1,15 @@
 """Recorded traffic under several plans: what each would bring in, and for whom it changes what."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from decimal import Decimal
 
-from agentmeter.model.money import CONTEXT, total
+from agentmeter.model.money import CONTEXT
 from agentmeter.pricing.plans import Account, Cycle, Period, PlanBook, Traffic
 from agentmeter.pricing.plans.measure import unmatched
-from agentmeter.pricing.plans.traffic import from_units
+from agentmeter.pricing.plans.traffic import from_units, take
 from agentmeter.report.break_even import BreakEven, Sampler, break_even
-from agentmeter.report.margin import Margin, Revenue, margin, revenue_under
+from agentmeter.report.margin import Margin, Revenue, margin, put_together, revenue_under
 from agentmeter.report.tail import Tail, tail
 
 _MOVERS = 5
@@ -87,6 +87,18 @@ class Question:
     unattributed: Decimal = Decimal(0)
 
 
+@dataclass(frozen=True, slots=True)
+class Today:
+    """What each request brings in under the plan that it names; ``told`` where the book has it."""
+
+    told: bytearray
+    revenue: Revenue
+
+    def indices(self) -> list[int]:
+        """The requests that name a plan of the book."""
+        return [index for index, there in enumerate(self.told) if there]
+
+
 def compare(
     traffic: Traffic, book: PlanBook, sampler: Sampler, question: Question | None = None
 ) -> Comparison:
@@ -95,14 +107,13 @@ def compare(
     window = recorded_days(traffic)
     billed = None if asked.whole_periods else window
     today = _today(traffic, book, billed)
-    told = None if today is None else traffic.only([at for at, _ in today[0]])
-    users = set(traffic.accounts("user")) - {None}
+    now = None if today is None else _margin_today(traffic, today, asked.cycle, window)
     return Comparison(
         traffic.currency,
         window,
         asked.whole_periods,
         len(traffic),
-        len(users),
+        sum(user is not None for user, _, _ in traffic.users),
         traffic.cost,
         sum(not one.complete for one in traffic.requests),
         asked.unattributed,
@@ -112,19 +123,22 @@ def compare(
             _compared(name, traffic, book, billed, window, asked.cycle, today)
             for name in asked.plans or book.names
         ),
-        None if today is None or told is None else margin(told, today[1], asked.cycle, window),
-        0 if told is None else len(told),
+        now,
+        0 if today is None else sum(today.told),
     )
+
+
+def _margin_today(traffic: Traffic, today: Today, cycle: Cycle, window: Period) -> Margin:
+    indices, all_ = today.indices(), today.revenue
+    units, served = take(all_.units, indices), take(all_.served, indices)
+    revenue = Revenue(units, served, all_.places, all_.unshared, all_.invoices)
+    return margin(traffic.only(indices), revenue, cycle, window)
 
 
 def recorded_days(traffic: Traffic) -> Period:
     """The days from the first request to the last."""
     days = traffic.days
-    return Period(days[0], days[-1] + 1) if days else Period(0, 0)
-
-
-Today = tuple[list[tuple[int, int]], Revenue]
-"""Requests that name a plan of the book, with what they bring in under it; and that as revenue."""
+    return Period(min(days), max(days) + 1) if days else Period(0, 0)
 
 
 def _compared(
@@ -158,18 +172,10 @@ def _today(traffic: Traffic, book: PlanBook, billed: Period | None) -> Today | N
     if not by_plan:
         return None
     parts = [(at, _of_plan(name, traffic.only(at), book, billed)) for name, at in by_plan.items()]
-    places = max(one.places for _, one in parts)
-    found = [
-        (index, unit * 10 ** (places - one.places), there)
-        for indices, one in parts
-        for index, unit, there in zip(indices, one.units, one.served, strict=True)
-    ]
-    found.sort()
-    unshared = total([part.unshared for _, part in parts])
-    invoices = sum(part.invoices for _, part in parts)
-    units, served = [unit for _, unit, _ in found], [there for _, _, there in found]
-    pairs = [(index, unit) for index, unit, _ in found]
-    return pairs, Revenue(units, served, places, unshared, invoices)
+    told = bytearray(len(traffic))
+    for index in (index for indices, _ in parts for index in indices):
+        told[index] = 1
+    return Today(told, put_together(parts, len(traffic)))
 
 
 def _of_plan(name: str, mine: Traffic, book: PlanBook, billed: Period | None) -> Revenue:
@@ -182,33 +188,22 @@ def _of_plan(name: str, mine: Traffic, book: PlanBook, billed: Period | None) ->
 
 
 def _against(traffic: Traffic, revenue: Revenue, today: Today) -> Against:
-    pairs, before = today
-    users = traffic.accounts("user")
-    named = {index for index, _ in pairs}
-    partly = {user for index, user in enumerate(users) if index not in named}
+    before = today.revenue
     places = max(revenue.places, before.places)
-    paid = _sums(((users[at], unit) for at, unit in pairs), places - before.places)
-    would = _sums(zip(users, revenue.units, strict=True), places - revenue.places)
-    moves = [
-        (would[user] - amount, user, amount)
-        for user, amount in paid.items()
-        if user is not None and user not in partly
-    ]
+    was, will = 10 ** (places - before.places), 10 ** (places - revenue.places)
+    moves = []
+    for user, first, after in traffic.users:
+        if user is not None and all(today.told[first:after]):
+            paid = sum(before.units[first:after]) * was
+            moves.append((sum(revenue.units[first:after]) * will - paid, user, paid))
     ordered = sorted(moves, key=lambda move: (-abs(move[0]), move[1]))
     return Against(
         sum(change > 0 for change, _, _ in moves),
         sum(change < 0 for change, _, _ in moves),
         sum(change == 0 for change, _, _ in moves),
         tuple(
-            Move(user, from_units(amount, places), from_units(amount + change, places))
-            for change, user, amount in ordered[:_MOVERS]
+            Move(user, from_units(paid, places), from_units(paid + change, places))
+            for change, user, paid in ordered[:_MOVERS]
             if change
         ),
     )
-
-
-def _sums(pairs: Iterable[tuple[str | None, int]], by: int) -> dict[str | None, int]:
-    sums: dict[str | None, int] = {}
-    for user, unit in pairs:
-        sums[user] = sums.get(user, 0) + unit
-    return {user: unit * 10**by for user, unit in sums.items()}

@@ -91,7 +91,7 @@ def revenue_under(
     ]
     if len(parts) == 1 and len(parts[0][0]) == len(traffic):
         return parts[0][1]
-    return _put_together(parts, len(traffic))
+    return put_together(parts, len(traffic))
 
 
 def bills_under(
@@ -121,7 +121,8 @@ def _revenue(billed: Bill, rate: Decimal) -> Revenue:
     return Revenue(units, billed.served, places, unshared, len(billed.invoices))
 
 
-def _put_together(parts: Sequence[tuple[Sequence[int], Revenue]], count: int) -> Revenue:
+def put_together(parts: Sequence[tuple[Sequence[int], Revenue]], count: int) -> Revenue:
+    """Revenue over ``count`` requests from that over parts of them, by index."""
     places = max((one.places for _, one in parts), default=0)
     units, served = [0] * count, bytearray(count)
     unshared, invoices = Decimal(0), 0
@@ -166,11 +167,11 @@ def _scaled(units: Sequence[int], by: int) -> Sequence[int]:
 
 
 def _by_user(traffic: Traffic, margins: list[int], served: Sequence[int]) -> dict[str, int]:
-    sums: dict[str, int] = {}
-    for user, one, there in zip(traffic.accounts("user"), margins, served, strict=True):
-        if there and user is not None:
-            sums[user] = sums.get(user, 0) + one
-    return sums
+    return {
+        user: sum(margins[first:after])
+        for user, first, after in traffic.users
+        if user is not None and any(served[first:after])
+    }
 
 
 def _by_period(

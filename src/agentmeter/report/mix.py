@@ -57,7 +57,7 @@ def shifted(traffic: Traffic, shifts: Sequence[Shift]) -> Traffic:
     """The traffic with every shift applied to the requests that it matches, the factors multiplied.
 
     A request is repeated under an id of its own (``…+1``) at the same instant, or left out: of a
-    factor of 0.5 every second one, in the order of their start, so that the result is the same
+    factor of 0.5 every second one, in the order of user and start, so that the result is the same
     whenever it is asked for.
     """
     rows: list[PricedRequest] = []

@@ -32,7 +32,9 @@ def _let_through(limit: Limit, traffic: Traffic, members: list[int]) -> list[int
     return served
 
 
-def within_allowance(available: int, members: list[int], quantities: Sequence[int]) -> list[int]:
+def within_allowance(
+    available: int, members: Sequence[int], quantities: Sequence[int]
+) -> list[int]:
     """The requests that are begun before an allowance is used up, and those that use none."""
     served = []
     used = 0

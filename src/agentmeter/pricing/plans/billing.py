@@ -1,6 +1,7 @@
 """Billing: the usage and requests of accounts in, invoices out."""
 
-from collections.abc import Iterator, Mapping
+from bisect import bisect_left
+from collections.abc import Iterator, Mapping, MutableSequence, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
 
@@ -12,7 +13,7 @@ from agentmeter.pricing.plans.measure import Measured, measured, pool_places
 from agentmeter.pricing.plans.periods import Period, periods_in
 from agentmeter.pricing.plans.plan import Cycle, Plan
 from agentmeter.pricing.plans.rating import Pool
-from agentmeter.pricing.plans.traffic import Group, Traffic, places_of
+from agentmeter.pricing.plans.traffic import Group, Traffic, places_of, take
 
 _NOBODY = Group([], ())
 _FOR_EVER = 10**7
@@ -85,6 +86,14 @@ def _places(plan: Plan, charges: list[Measured], traffic: Traffic) -> int:
     return max([traffic.places, *rates, *map(places_of, plan.amounts())])
 
 
+def _put(column: MutableSequence[int], members: Sequence[int], values: Sequence[int]) -> None:
+    if isinstance(members, range):
+        column[members.start : members.stop] = values
+        return
+    for index, value in zip(members, values, strict=True):
+        column[index] = value
+
+
 class _Biller:
     def __init__(
         self,
@@ -124,11 +133,11 @@ class _Biller:
                 pool.close(gone)
             before = period
             group = groups.get(period, _NOBODY)
-            inside = group.members
+            inside: Sequence[int] = group.members
             if limited is not None:
                 inside = [one for one in inside if one in limited]
-            trial = [one for one in inside if self.traffic.days[one] < trial_end]
-            live = inside[len(trial) :] if trial else inside
+            trial = inside[: self._in_trial(inside, trial_end)]
+            live = inside[len(trial) :]
             terms = self._terms(known, period, paid, live)
             self._open(pools, terms)
             live = self._within_allowances(pools, live)
@@ -136,10 +145,13 @@ class _Biller:
             draft.fill(self.charges, pools, terms)
             yield self._invoice(name, period, draft, group, trial)
 
-    def _ids(self, group: Group, live: list[int]) -> tuple[str, ...]:
+    def _ids(self, group: Group, live: Sequence[int]) -> tuple[str, ...]:
         if len(live) == len(group.members):
             return group.ids
-        return tuple([self.traffic.ids[one] for one in live])
+        return tuple(take(self.traffic.ids, live))
+
+    def _in_trial(self, inside: Sequence[int], trial_end: int) -> int:
+        return bisect_left(inside, trial_end, key=self.traffic.days.__getitem__)
 
     def _first_day(self, groups: Mapping[Period, Group]) -> int:
         return self.traffic.days[groups[min(groups)].members[0]] if groups else 0
@@ -173,7 +185,9 @@ class _Biller:
             return 1
         return sum(1 for _ in periods_in(Period(before.end, period.end), self.plan.cycle, period))
 
-    def _terms(self, known: Account | None, period: Period, paid: Period, live: list[int]) -> Terms:
+    def _terms(
+        self, known: Account | None, period: Period, paid: Period, live: Sequence[int]
+    ) -> Terms:
         if not self.plan.prorate:
             whole = paid.within(period).days > 0
             return Terms(self._seats(known, live), 0, period.days if whole else 0, period.days)
@@ -181,7 +195,7 @@ class _Biller:
         start, end = part.start - period.start, part.end - period.start
         return Terms(self._seats(known, live), start, end, period.days)
 
-    def _seats(self, known: Account | None, live: list[int]) -> int:
+    def _seats(self, known: Account | None, live: Sequence[int]) -> int:
         if known is not None and known.seats is not None:
             return known.seats
         if self.plan.account == "user":
@@ -195,7 +209,7 @@ class _Biller:
                 pool = pools.setdefault(number, Pool(allowance, pool_places(one)))
                 pool.open(terms.seats, terms.start, terms.end, terms.length)
 
-    def _within_allowances(self, pools: dict[int, Pool], live: list[int]) -> list[int]:
+    def _within_allowances(self, pools: dict[int, Pool], live: Sequence[int]) -> Sequence[int]:
         for number, pool in pools.items():
             if pool.allowance.refuse:
                 one = self.charges[number]
@@ -209,14 +223,11 @@ class _Biller:
         period: Period,
         draft: Draft,
         group: Group,
-        trial: list[int],
+        trial: Sequence[int],
     ) -> Invoice:
-        revenue, served = self.revenue, self.served
-        for index, share in zip(draft.live, draft.shares, strict=True):
-            revenue[index] = share
-            served[index] = 1
-        for index in trial:
-            served[index] = 1
+        _put(self.revenue, draft.live, draft.shares)
+        _put(self.served, draft.live, b"\1" * len(draft.live))
+        _put(self.served, trial, b"\1" * len(trial))
         draft.add_trial(trial)
         return Invoice(
             name,

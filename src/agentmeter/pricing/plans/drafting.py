@@ -5,12 +5,20 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 from operator import add, sub
 
+from agentmeter.model.money import CONTEXT
 from agentmeter.pricing.plans.invoice import InvoiceLine, LineKind
 from agentmeter.pricing.plans.measure import Measured
 from agentmeter.pricing.plans.plan import UNITS, Fee, Key, Plan
 from agentmeter.pricing.plans.rating import Pool, Rated, rated
 from agentmeter.pricing.plans.shares import prorated, shared
-from agentmeter.pricing.plans.traffic import Traffic, from_units, in_units
+from agentmeter.pricing.plans.traffic import (
+    FINEST,
+    Traffic,
+    from_units,
+    in_units,
+    places_of,
+    take,
+)
 
 _ONE = Decimal(1)
 
@@ -24,9 +32,15 @@ class Terms:
     end: int
     length: int
 
-    def part(self, whole: int) -> int:
-        """The part of ``whole`` for the days that are paid."""
-        return prorated(whole, self.start, self.end, self.length)
+    def part(self, amount: Decimal, places: int) -> int:
+        """The part of ``amount`` for the days that are paid, in units of 10^-``places``.
+
+        It is rounded to 10^-12, so that it does not depend on how fine other amounts are.
+        """
+        grid = max(FINEST, places_of(amount))
+        whole = in_units(amount, grid)
+        part = prorated(whole, self.start, self.end, self.length)
+        return part * 10 ** (places - grid)
 
     @property
     def note(self) -> str:
@@ -45,7 +59,7 @@ class Draft:
 
     plan: Plan
     traffic: Traffic
-    live: list[int]
+    live: Sequence[int]
     places: int
     ids: tuple[str, ...]
     lines: list[InvoiceLine] = field(default_factory=list)
@@ -84,11 +98,11 @@ class Draft:
         amount = from_units(units, self.places)
         self.add(kind, what, Rated(_ONE, "amount", amount, amount), weights)
 
-    def add_trial(self, trial: list[int]) -> None:
+    def add_trial(self, trial: Sequence[int]) -> None:
         """A line for the requests that were free."""
         if trial:
             quantity, zero = Decimal(len(trial)), Decimal(0)
-            ids = tuple([self.traffic.ids[one] for one in trial])
+            ids = tuple(take(self.traffic.ids, trial))
             self.lines.append(
                 InvoiceLine(LineKind.TRIAL, "Trial", quantity, "request", zero, zero, ids)
             )
@@ -102,27 +116,27 @@ class Draft:
             _add_charge(self, one, pools.get(number))
         charged = self.net - fees
         self.charged = list(map(sub, self.shares, of_fees)) if fees else self.shares
-        included = min(charged, terms.part(in_units(self.plan.included, self.places)))
+        included = min(charged, terms.part(self.plan.included, self.places))
         if included:
             self.add_amount(LineKind.INCLUDED, "Included usage", -included, self.charged)
         if self.plan.cap is not None:
-            over = charged - included - terms.part(in_units(self.plan.cap, self.places))
+            over = charged - included - terms.part(self.plan.cap, self.places)
             if over > 0:
                 self.add_amount(LineKind.CAP, "Cap on usage", -over, self.charged)
-        short = terms.part(in_units(self.plan.minimum, self.places)) - self.net
+        short = terms.part(self.plan.minimum, self.places) - self.net
         if short > 0:
             self.add_amount(LineKind.MINIMUM, "Minimum", short)
 
-    def _key(self) -> list[int]:
+    def _key(self) -> Sequence[int]:
         if self.plan.share is Key.REQUESTS:
             return [1] * len(self.live)
         column = self.traffic.tokens if self.plan.share is Key.TOKENS else self.traffic.costs
-        return [column[one] for one in self.live]
+        return take(column, self.live)
 
 
 def _add_fee(draft: Draft, fee: Fee, terms: Terms) -> None:
     count = max(0, max(terms.seats, fee.least) - fee.included) if fee.per_seat else 1
-    units = terms.part(in_units(fee.amount, draft.places) * count)
+    units = terms.part(CONTEXT.multiply(fee.amount, Decimal(count)), draft.places)
     if count and terms.end > terms.start:
         unit = "seat" if fee.per_seat else "period"
         priced = Rated(Decimal(count), unit, fee.amount, from_units(units, draft.places))
@@ -130,7 +144,7 @@ def _add_fee(draft: Draft, fee: Fee, terms: Terms) -> None:
 
 
 def _add_charge(draft: Draft, one: Measured, pool: Pool | None) -> None:
-    weights = [one.quantities[index] for index in draft.live]
+    weights = take(one.quantities, draft.live)
     units, places = sum(weights), one.places
     if not units:
         return

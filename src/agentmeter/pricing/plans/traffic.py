@@ -4,7 +4,9 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from functools import cached_property
+from itertools import groupby
 from operator import attrgetter
+from typing import TypeVar
 
 from agentmeter.model import Owner, Status
 from agentmeter.model.meters import METERS, Side
@@ -82,15 +84,30 @@ def from_units(units: int, places: int) -> Decimal:
     return Decimal(units).scaleb(-places, CONTEXT)
 
 
+V = TypeVar("V")
+
+
+def take(column: Sequence[V], members: Sequence[int]) -> Sequence[V]:
+    """The values of a column for some requests: a slice where they stand together."""
+    if isinstance(members, range):
+        return column[members.start : members.stop]
+    return [column[one] for one in members]
+
+
+def _place(one: PricedRequest) -> tuple[bool, str, int, str]:
+    user = one.owner.user
+    return (user is not None, user or "", one.started_ns, one.request_id)
+
+
 Class = tuple[PricedRequest, Shape, int]
 """One of the requests that are alike to every charge, its shape, and its class of size."""
 
 
 @dataclass(frozen=True, slots=True)
 class Group:
-    """The requests of one account in one period: where they stand, and their ids."""
+    """The requests of one account in one period, by start: where they stand, and their ids."""
 
-    members: list[int]
+    members: Sequence[int]
     ids: tuple[str, ...]
 
 
@@ -99,7 +116,7 @@ Groups = Mapping[str | None, Mapping[Period, Group]]
 
 @dataclass(frozen=True)
 class Traffic:
-    """Requests in one currency, ordered by start and id, with columns derived once.
+    """Requests in one currency, by user, start and id, with columns derived once.
 
     ``costs`` are in units of 10^-``places``, which hold every cost exactly.
     """
@@ -115,8 +132,7 @@ class Traffic:
     )
 
     def __post_init__(self) -> None:
-        ordered = sorted(self.requests, key=attrgetter("started_ns", "request_id"))
-        object.__setattr__(self, "requests", ordered)
+        object.__setattr__(self, "requests", sorted(self.requests, key=_place))
 
     def __len__(self) -> int:
         return len(self.requests)
@@ -153,9 +169,25 @@ class Traffic:
         return [one.counts for one in self.requests]
 
     @cached_property
+    def starts(self) -> list[int]:
+        """The start of each request."""
+        return [one.started_ns for one in self.requests]
+
+    @cached_property
+    def users(self) -> list[tuple[str | None, int, int]]:
+        """Each user with the stretch ``[first, after)`` of his requests."""
+        found: list[tuple[str | None, int, int]] = []
+        first = 0
+        for user, own in groupby(self.requests, key=attrgetter("owner.user")):
+            after = first + sum(1 for _ in own)
+            found.append((user, first, after))
+            first = after
+        return found
+
+    @cached_property
     def days(self) -> list[int]:
         """The UTC day of each request, since the epoch."""
-        return [one.started_ns // DAY_NS for one in self.requests]
+        return [start // DAY_NS for start in self.starts]
 
     @cached_property
     def tokens(self) -> list[int]:
@@ -207,19 +239,25 @@ class Traffic:
         return known
 
     def _grouped(self, account: str, cycle: Cycle, window: Period) -> Groups:
-        names = self.accounts(account)
         periods = {day: period_of(day, cycle, window) for day in set(self.days)}
         found: dict[str | None, dict[Period, list[int]]] = {}
-        for index, (name, day) in enumerate(zip(names, self.days, strict=True)):
+        for index, (name, day) in enumerate(zip(self.accounts(account), self.days, strict=True)):
             found.setdefault(name, {}).setdefault(periods[day], []).append(index)
-        ids = self.ids
         return {
-            name: {
-                period: Group(members, tuple([ids[one] for one in members]))
-                for period, members in by_period.items()
-            }
+            name: {period: self._group(members) for period, members in by_period.items()}
             for name, by_period in found.items()
         }
+
+    def _group(self, members: list[int]) -> Group:
+        """A group in the order of start; where its requests stand together, as a range."""
+        first, last = members[0], members[-1]
+        if last - first + 1 == len(members) and self._user(first) == self._user(last):
+            return Group(range(first, last + 1), tuple(self.ids[first : last + 1]))
+        ordered = sorted(members, key=self.starts.__getitem__)
+        return Group(ordered, tuple(take(self.ids, ordered)))
+
+    def _user(self, index: int) -> str | None:
+        return self.requests[index].owner.user
 
     def accounts(self, of: str) -> list[str | None]:
         """The account of each request: its user or tenant; one for ``all``."""
