@@ -40,7 +40,8 @@ class Terms:
         grid = max(FINEST, places_of(amount))
         whole = in_units(amount, grid)
         part = prorated(whole, self.start, self.end, self.length)
-        return part * 10 ** (places - grid)
+        scale: int = 10 ** (places - grid)
+        return part * scale
 
     @property
     def note(self) -> str:
