@@ -391,3 +391,9 @@ def test_a_fee_by_the_month_over_two_recorded_days() -> None:
     rows = [*requests(user="a"), *requests(user="a", on=date(2026, 11, 3))]
     (one,) = compared(rows, PlanBook((plan,))).plans
     assert one.margin.revenue == D("0.000666666667")
+
+
+def test_a_user_whose_name_would_steer_a_terminal_is_escaped() -> None:
+    """In the table of those who pay more or less."""
+    rows = [*requests(5, user="\x1b[2Jx", plan="free", cost="0.01")]
+    assert "\\x1b[2Jx" in comparison_text(compared(rows))

@@ -7,6 +7,7 @@ from agentmeter.model.money import CONTEXT
 from agentmeter.report.compare import Against, Comparison, PlanComparison
 from agentmeter.report.margin import Margin
 from agentmeter.report.table import table
+from agentmeter.report.text import shown
 
 _CENTS = Decimal("0.01")
 _FINE = Decimal("0.000001")
@@ -113,7 +114,7 @@ def _movers(one: PlanComparison, currency: str) -> list[str]:
     rows: list[tuple[str, ...]] = [(f"{one.plan}: users", "today", "then", "change")]
     rows.extend(
         (
-            move.user,
+            shown(move.user),
             money_text(move.today, currency),
             money_text(move.then, currency),
             money_text(move.change, currency),

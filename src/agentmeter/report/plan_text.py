@@ -6,6 +6,7 @@ from agentmeter.model.money import plain
 from agentmeter.pricing.plans import Charge, Fee, Invoice, Match, Plan, date_of
 from agentmeter.pricing.plans.plan import UNITS, Of
 from agentmeter.report.table import table
+from agentmeter.report.text import shown
 
 
 def plan_text(plan: Plan) -> str:
@@ -113,6 +114,6 @@ def invoice_text(one: Invoice) -> str:
     if one.tax_rate:
         rows.append((f"Tax, {plain(one.tax_rate)} %", "", "", "", f"{tax:f}", "", ""))
     rows.append((f"Total in {one.currency}", "", "", "", f"{owed:f}", "", ""))
-    head = f"{one.account or 'everyone'}, plan {one.plan}, {one.period}"
+    head = f"{shown(one.account or 'everyone')}, plan {one.plan}, {one.period}"
     refused = [f"{len(one.refused):,} requests were beyond the plan"] if one.refused else []
     return "\n".join([head, table(rows, right=(1, 3, 4, 5)), *refused])

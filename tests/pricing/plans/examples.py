@@ -266,7 +266,7 @@ EXAMPLES = (
     Example("Stripe Billing, proration, 2024-01: twelve seats that leave on the 16th",
             plan(fee("10", 'per = "seat"'), TEAM,
                  '[[account]]\nname = "acme"\nuntil = 2026-11-16\nseats = 12\n'),
-            [*requests(tenant="acme")], "12 * 10 * 14 / 30", "56.00"),  # recorded from the 2nd on
+            [*requests(tenant="acme")], "12 * 10 * 15 / 30", "60.00"),
     Example("A trial page: fourteen days free, then by the month",
             plan(fee("30") + charge("requests", 'price = "0.10"'), "trial_days = 14",
                  '[[account]]\nname = "u-1"\nfrom = 2026-11-01\n'),

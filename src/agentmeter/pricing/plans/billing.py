@@ -24,7 +24,8 @@ _FOR_EVER = 10**7
 class Account:
     """What is known of an account beyond its requests.
 
-    It is subscribed for the days ``[from_day, until_day)`` and billed for all of them, used or not.
+    It is subscribed for the days ``[from_day, until_day)``, since before the record where nothing
+    says from when, and billed for all of them that the record reaches, used or not.
     """
 
     name: str
@@ -174,7 +175,7 @@ class _Biller:
         """The days that are billed of an account."""
         start, end = 0, _FOR_EVER
         if known is not None:
-            start = known.from_day if known.from_day is not None else self._span.start
+            start = known.from_day if known.from_day is not None else 0
             end = known.until_day if known.until_day is not None else _FOR_EVER
         term = Period(start, end)
         return term.within(self.window) if self.window is not None else term
