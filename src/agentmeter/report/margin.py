@@ -109,7 +109,7 @@ def bills_under(
         if plan.from_day is not None or plan.until_day is not None:
             indices = [at for at, day in enumerate(traffic.days) if holds.start <= day < holds.end]
             within = holds if window is None else holds.within(window)
-        mine = traffic.only(indices) if len(indices) < len(traffic) else traffic
+        mine = traffic.only(indices)
         yield indices, bill(plan, mine.at_rate(plan.currency, rate), accounts, window=within)
 
 

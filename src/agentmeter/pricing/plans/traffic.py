@@ -1,6 +1,6 @@
 """Traffic: requests as compact rows with what they used and truly cost, for plans to work on."""
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from functools import cached_property
@@ -275,8 +275,10 @@ class Traffic:
             return self
         return Traffic([_converted(one, rate) for one in self.requests], currency)
 
-    def only(self, indices: Iterable[int]) -> "Traffic":
-        """Some of the requests."""
+    def only(self, indices: Sequence[int]) -> "Traffic":
+        """Some of the requests, each named once; the traffic itself where that is all of them."""
+        if len(indices) == len(self):
+            return self
         return Traffic([self.requests[index] for index in indices], self.currency)
 
 
