@@ -24,6 +24,7 @@ from agentmeter.pricing.plans import (
     Limit,
     Match,
     Of,
+    Period,
     Plan,
     PricedRequest,
     Step,
@@ -157,13 +158,14 @@ def test_neither_order_nor_ambient_context_changes_an_invoice(
 @settings(max_examples=80, deadline=None)
 @given(traffics(), plans(account="user"))
 def test_a_plan_by_user_adds_up_over_users(rows: list[PricedRequest], plan: Plan) -> None:
-    """The invoices of all users are those of each by himself."""
-    if plan.cycle is Cycle.ALL:
-        plan = replace(plan, prorate=False)
-    together = net(bill(plan, Traffic(rows)))
+    """The invoices of all users are those of each by himself, over the same recorded days."""
+    days = [one.started_ns // DAY for one in rows]
+    window = Period(min(days), max(days) + 1) if rows and plan.cycle is Cycle.ALL else None
+    together = net(bill(plan, Traffic(rows), window=window))
     users = {one.owner.user for one in rows}
     alone = [
-        net(bill(plan, Traffic([one for one in rows if one.owner.user == user]))) for user in users
+        net(bill(plan, Traffic([one for one in rows if one.owner.user == user]), window=window))
+        for user in users
     ]
     assert together == total(alone)
 
