@@ -1,7 +1,6 @@
 """``agentmeter plans``: what the recorded requests would bring in, and an invoice over them."""
 
 import gc
-import os
 import random
 import sys
 from pathlib import Path
@@ -10,8 +9,9 @@ from typing import Any
 import click
 import orjson
 
+from agentmeter.api import journal_folder
 from agentmeter.exceptions import AgentmeterError, PlanError
-from agentmeter.pricing import Cached, GenAIPrices
+from agentmeter.pricing import Cached, Catalog
 from agentmeter.pricing.plans import Cycle, Invoice, PlanBook, Traffic
 from agentmeter.render.compare_svg import comparison_svg
 from agentmeter.report.compare import Comparison, Question, compare, recorded_days
@@ -163,8 +163,8 @@ def _book(file: Path) -> PlanBook:
 
 
 def _report(source: Path | None) -> Report:
-    contents = read(source or Path(os.environ.get("AGENTMETER_DIR", ".agentmeter")))
+    contents = read(source or journal_folder())
     entries, tariffs = contents.entries, contents.tariffs
     if contents.foreign_spans:
-        entries, tariffs = priced_now(entries, tariffs, Cached(GenAIPrices()))
+        entries, tariffs = priced_now(entries, tariffs, Cached(Catalog()))
     return build(entries, tariffs, faults=contents.faults())

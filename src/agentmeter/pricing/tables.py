@@ -145,7 +145,7 @@ class TableReader:
         try:
             return exact(value, field)
         except MoneyError as error:
-            self.fail(line, field, str(error))
+            self.fail(line, field, str(error).removeprefix(f"{field}: "))
 
     def fail(self, line: int, field: str, problem: str) -> NoReturn:
         """Raise the error that names file, line and field."""

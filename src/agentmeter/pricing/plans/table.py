@@ -19,7 +19,7 @@ class PlanReader(TableReader):
     error = PlanError
 
     def headers(self, path: str, within: str, line: int) -> Iterator[int]:
-        """The lines of the headers called ``path`` in the table ``within`` that begins at ``line``."""
+        """The lines of the headers called ``path`` in the table ``within`` that is at ``line``."""
         for number, text in enumerate(self._lines[line:], line + 1):
             found = _HEADER.match(text)
             name = found[1].replace(" ", "") if found else None
@@ -61,7 +61,8 @@ class Table:
             self.fail(field, f"write [[{path}]] with two brackets above each of them")
         starts = list(self.reader.headers(path, self.path, self.line))
         for index, data in enumerate(values):
-            yield Table(self.reader, path, starts[index] if index < len(starts) else self.line, data)
+            line = starts[index] if index < len(starts) else self.line
+            yield Table(self.reader, path, line, data)
 
     def known(self, *fields: str) -> None:
         """Complain of a field that is none of these."""
