@@ -117,7 +117,7 @@ HEAD = '[[rate]]\nmodel = "m"\n'
             'line 3: input: 1.25 is a binary fraction; write it as text: "1.25"',
         ),
         (HEAD + 'input = "-1"', "line 3: input: a price cannot be negative, got '-1'"),
-        (HEAD + 'input = "NaN"', "line 3: input: input: 'NaN' is not a decimal number"),
+        (HEAD + 'input = "NaN"', "line 3: input: 'NaN' is not a decimal number"),
         (HEAD + "input = true", "line 3: input: expected a price such as '1.25', got True"),
         (
             HEAD + "per = 300\ninput = 1",
