@@ -24,9 +24,9 @@ def iterations(order: list[Record], below: Mapping[Key, list[Record]]) -> dict[K
         inner = key if record.kind in _OWNERS else owners[key]
         for child in below.get(key, ()):
             owners[key_of(child)] = inner
-            if _takes_a_turn(child):
+            if takes_a_turn(child):
                 calls.setdefault(inner, []).append(child)
-    begun = {owner: _begun(found) for owner, found in calls.items()}
+    begun = {owner: turn_starts(found) for owner, found in calls.items()}
     turns: dict[Key, int] = {}
     for record in order:
         starts = begun.get(owners[key_of(record)], [])
@@ -34,13 +34,14 @@ def iterations(order: list[Record], below: Mapping[Key, list[Record]]) -> dict[K
     return turns
 
 
-def _takes_a_turn(record: Record) -> bool:
+def takes_a_turn(record: Record) -> bool:
+    """Whether this is a model call, which a turn of a loop is made of."""
     call = record.call if record.kind is Kind.CALL else None
     return call is not None and call.charge is None and call.operation not in _NO_TURN
 
 
-def _begun(calls: list[Record]) -> list[int]:
-    """When each turn began, in nanoseconds since the epoch."""
+def turn_starts(calls: list[Record]) -> list[int]:
+    """When each turn of a loop with these model calls began, in nanoseconds since the epoch."""
     starts: list[int] = []
     ended = -1
     for call in sorted(calls, key=lambda record: (record.started_ns, record.ended_ns)):
