@@ -29,6 +29,7 @@ from agentmeter.runtime.request import current
 
 if TYPE_CHECKING:
     from agentmeter.runtime.carrier import inject, resume
+    from agentmeter.runtime.forecasting import forecast
     from agentmeter.runtime.pricing import price
     from agentmeter.runtime.provenance.documents import retrieved
     from agentmeter.runtime.shared import shared
@@ -57,6 +58,7 @@ __all__ = [
     "configure",
     "current",
     "flush",
+    "forecast",
     "inject",
     "instrument",
     "price",
@@ -70,6 +72,7 @@ __all__ = [
 ]
 
 _LATER = {
+    "forecast": "runtime.forecasting",
     "inject": "runtime.carrier",
     "price": "runtime.pricing",
     "resume": "runtime.carrier",

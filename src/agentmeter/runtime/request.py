@@ -15,6 +15,7 @@ from agentmeter.runtime.scope import Scope, emit, throw_away
 from agentmeter.runtime.state import STATE
 
 if TYPE_CHECKING:
+    from agentmeter.report.forecast import Forecast
     from agentmeter.report.report import Report
 
 
@@ -107,6 +108,16 @@ class RequestScope(Scope):
         COUNTER.settle()
         return self._live().report()
 
+    def forecast(self) -> "Forecast":
+        """What remains of this request, as requests like it went on from here.
+
+        Before its first model call it is of the whole request.
+        """
+        from agentmeter.runtime.forecasting import forecast_of
+
+        COUNTER.settle()
+        return forecast_of(self._live())
+
     def discard(self, reason: str | None = None) -> None:
         """Mark all that was spent on this request as waste."""
         throw_away(self.scope_id, self.request_id, self.ledger, reason=reason)
@@ -152,6 +163,13 @@ class RequestHandle:
         """The request's report so far."""
         COUNTER.settle()
         return self.ledger.report()
+
+    def forecast(self) -> "Forecast":
+        """What remains of the request, as requests like it went on from here."""
+        from agentmeter.runtime.forecasting import forecast_of
+
+        COUNTER.settle()
+        return forecast_of(self.ledger)
 
     def discard(self, reason: str | None = None) -> None:
         """Mark the innermost open branch, or else the whole request, as thrown away."""

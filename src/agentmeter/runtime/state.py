@@ -15,10 +15,11 @@ from agentmeter.model import Call, Entry
 from agentmeter.runtime.faults import after_fork
 from agentmeter.semconv.fields import Attributes
 
-# Prices are loaded when the first call is priced.
+# Prices are loaded when the first call is priced, forecasts when one is asked for.
 if TYPE_CHECKING:
     from agentmeter.pricing.pricer import Pricer
     from agentmeter.pricing.tariff import Tariff
+    from agentmeter.report.forecast import History
 
 
 class Sink(Protocol):
@@ -43,10 +44,13 @@ class Sink(Protocol):
 
 
 class Reader(Protocol):
-    """Where the entries of a request can be read back from."""
+    """Where the entries of a request can be read back from, and what all of them came to."""
 
     def entries_of(self, request_id: str) -> Iterable[Entry]:
         """The entries of one request."""
+
+    def history(self) -> "History":
+        """The requests on record, for forecasts."""
 
 
 def random_id(size: int) -> str:

@@ -17,7 +17,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import orjson
 
@@ -28,6 +28,11 @@ from agentmeter.semconv.fields import Attributes, SpanFields
 from agentmeter.semconv.otlp import span_json
 from agentmeter.semconv.writing import fields_of
 from agentmeter.store.reader import read_request
+
+# The history is loaded when the first forecast is asked for.
+if TYPE_CHECKING:
+    from agentmeter.report.forecast import History
+    from agentmeter.store.history import JournalHistory
 
 _Item = tuple[Entry, Tariff | None, Attributes | None]
 
@@ -123,6 +128,7 @@ class Journal:
         self._told: Counter[str] = Counter()
         self._torn = self._refused = False
         self._writing = threading.Lock()
+        self._history: JournalHistory | None = None
 
     def _after_fork(self) -> None:
         """The child drops the inherited queue and file and begins its own."""
@@ -280,6 +286,15 @@ class Journal:
     def entries_of(self, request_id: str) -> Iterable[Entry]:
         """The entries of one request, from every file of the folder."""
         return read_request(self.folder, request_id)
+
+    def history(self) -> "History":
+        """The requests of the folder as rows for forecasts, other processes' included."""
+        with self._lock:
+            if self._history is None:
+                from agentmeter.store.history import JournalHistory
+
+                self._history = JournalHistory(self.folder)
+        return self._history.history()
 
 
 def _flush_at_process_exit(journal: Journal) -> None:

@@ -179,6 +179,26 @@ def read_request(folder: Path, request_id: str) -> Iterable[Entry]:
     return [entry for entry in found if entry.request_id in own]
 
 
+def read_on(folder: Path, read_so_far: dict[Path, int]) -> Contents:
+    """What a journal folder has come to hold since; moves ``read_so_far`` (bytes by file) on.
+
+    A line that is still being written is left for the next time.
+    """
+    contents = Contents()
+    for file in _files(folder) if folder.is_dir() else ():
+        begin = read_so_far.get(file, 0)
+        if file.stat().st_size <= begin:
+            continue
+        with file.open("rb") as opened:
+            opened.seek(begin)
+            data = opened.read()
+        whole = data.rfind(b"\n") + 1
+        read_so_far[file] = begin + whole
+        for number, line in enumerate(data[:whole].splitlines(), 1):
+            _read_line(line, f"{file}, line {number} after byte {begin}", contents)
+    return contents
+
+
 def _naming(ids: set[str], folder: Path) -> list[Entry]:
     """The entries whose lines name one of ``ids``."""
     wanted = tuple(orjson.dumps(one)[1:-1] for one in ids)

@@ -38,10 +38,17 @@ class Row:
 
 @dataclass(frozen=True, slots=True)
 class Bin:
-    """Requests of alike size, from ``low`` to ``high``."""
+    """Requests of alike size, from ``low`` to ``high``.
+
+    ``in_part`` of them are known in part only, ``at_least`` had a stream cut.
+    """
 
     low: Size
     high: Size
+    first_ns: int
+    last_ns: int
+    in_part: int
+    at_least: int
     rows: tuple[Row, ...]
     cost: Distribution[Decimal]
     tokens: Distribution[int]
@@ -92,7 +99,17 @@ def _binned(rows: Sequence[Row]) -> tuple[Bin, ...]:
 def _bin(rows: Sequence[Row]) -> Bin:
     cost = Distribution.of(row.cost for row in rows)
     tokens = Distribution.of(row.tokens for row in rows)
-    return Bin(rows[0].by, rows[-1].by, tuple(rows), cost, tokens)
+    return Bin(
+        rows[0].by,
+        rows[-1].by,
+        min(row.started_ns for row in rows),
+        max(row.started_ns for row in rows),
+        sum(not (row.cost[1] and row.tokens[1]) for row in rows),
+        sum(row.at_least for row in rows),
+        tuple(rows),
+        cost,
+        tokens,
+    )
 
 
 def _scores(rows: Sequence[Row], bins: Sequence[Bin]) -> list[float]:

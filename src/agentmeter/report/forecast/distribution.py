@@ -94,14 +94,18 @@ class Distribution(Generic[V]):
         return self.whole[rank - 1] if rank <= len(self.whole) else None
 
     def interval(self, level: Percent) -> Interval[V]:
-        """The interval that leaves out as many recorded values at one end as at the other."""
+        """The interval that leaves out as many recorded values at either end.
+
+        Where their number is odd one more is left out at the upper end, where values lie far apart.
+        """
         n = len(self.values)
-        cut = int((n + 1) * (1 - _share(level)) / 2)
-        if cut < 1:
-            reason = f"takes {needed(level)} requests like this one; {n} are on record"
+        out = int((n + 1) * (1 - _share(level)))
+        low, high = out // 2, out - out // 2
+        if low < 1:
+            reason = f"it takes {needed(level)} requests like this one, and {n} are on record"
             return Interval(level, None, None, None, reason)
-        coverage = Fraction(n + 1 - 2 * cut, n + 1)
-        if n + 1 - cut > len(self.whole):
+        if n + 1 - high > len(self.whole):
             reason = f"of {n - len(self.whole)} of the {n} requests only a part is known"
-            return Interval(level, self.values[cut - 1], None, None, reason)
-        return Interval(level, self.values[cut - 1], self.whole[n - cut], coverage)
+            return Interval(level, self.values[low - 1], None, None, reason)
+        coverage = Fraction(n + 1 - out, n + 1)
+        return Interval(level, self.values[low - 1], self.whole[n - high], coverage)

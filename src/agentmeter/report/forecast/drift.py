@@ -17,6 +17,8 @@ FALSE_ALARMS = 0.01
 """How often, of histories in which nothing changed, one is said to have drifted; an upper bound."""
 
 _FEWEST = 50
+_DUST = 1e-9
+"""Below this a spread is what rounding leaves of none."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +61,7 @@ def _largest_excursion(series: Sequence[float]) -> tuple[int, float]:
     n = len(series)
     mean = sum(series) / n
     spread = sqrt(sum((one - mean) ** 2 for one in series) / n)
-    if not spread:
+    if spread < _DUST:
         return 0, 1.0
     at, farthest, running = 0, 0.0, 0.0
     for index, one in enumerate(series, 1):

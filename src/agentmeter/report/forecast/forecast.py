@@ -5,7 +5,7 @@ from decimal import Decimal
 from typing import Any
 
 from agentmeter.report.forecast.asked import Asked, Conditions
-from agentmeter.report.forecast.cell import Bin, Cell, Size
+from agentmeter.report.forecast.cell import Cell, Size
 from agentmeter.report.forecast.distribution import LEVELS, Distribution, needed
 from agentmeter.report.forecast.drift import Drift
 
@@ -98,9 +98,9 @@ def forecast_from(
         asked.by,
         one.low if asked.by else None,
         high if asked.by else None,
-        min(row.started_ns for row in one.rows),
-        max(row.started_ns for row in one.rows),
-        sum(not (row.cost[1] and row.tokens[1]) for row in one.rows),
-        sum(row.at_least for row in one.rows),
+        one.first_ns,
+        one.last_ns,
+        one.in_part,
+        one.at_least,
     )
     return Forecast(asked, one.cost, one.tokens, basis, found.drift, currency)

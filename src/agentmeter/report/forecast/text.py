@@ -6,19 +6,19 @@ from decimal import Decimal
 from agentmeter.report.document import iso
 from agentmeter.report.forecast.asked import Conditions
 from agentmeter.report.forecast.distribution import LEVELS, QUANTILES, Interval, needed
-from agentmeter.report.forecast.forecast import Basis, Forecast
-from agentmeter.report.text import amount_text, table
+from agentmeter.report.forecast.forecast import Forecast
+from agentmeter.report.table import table
+from agentmeter.report.text import amount_text
 
 _UNKNOWN = "not known"
 
 
 def text(forecast: Forecast) -> str:
     """Head, table of quantiles and intervals, and what to mind."""
-    lines = [_head(forecast), ""]
-    if forecast.n:
-        lines.extend([_table(forecast), "", _guarantee(forecast)])
-    lines.extend(f"Note: {remark}." for remark in remarks(forecast))
-    return "\n".join(lines)
+    said = [f"{remark[0].upper()}{remark[1:]}." for remark in remarks(forecast)]
+    if not forecast.n:
+        return "\n".join(said)
+    return "\n".join([_head(forecast), "", _table(forecast), "", *_guarantee(forecast), *said])
 
 
 def remarks(forecast: Forecast) -> list[str]:
@@ -40,13 +40,13 @@ def _remarks(forecast: Forecast) -> Iterator[str]:
             f"{_count(drift.before)} before that are left out"
         )
     if forecast.cold_start:
-        yield f"this is a cold start: a 95 % range takes {needed(95)} requests like this one"
+        yield f"this is a cold start, with fewer than the {needed(95)} requests that are wanted"
     if forecast.beyond:
         yield f"no request like this one had {_sizes(forecast)}; the figures are of the nearest"
     if basis.in_part:
-        yield f"{_count(basis.in_part)} of them known in part only, and taken to be without limit"
+        yield f"{basis.in_part} of them known in part only, and counted as without limit"
     if basis.at_least:
-        yield f"{_count(basis.at_least)} of them had a stream cut, and count as far as was seen"
+        yield f"{basis.at_least} of them with a stream cut, counted as far as it had come"
 
 
 def _head(forecast: Forecast) -> str:
@@ -77,8 +77,8 @@ def _span(forecast: Forecast) -> str:
 
 def _table(forecast: Forecast) -> str:
     cost, tokens = forecast.cost, forecast.tokens
-    rows = [("", "cost", "tokens")]
-    rows.append(("on average", _amount(forecast, cost.mean), _tokens(tokens.mean)))
+    mean = ("on average", _amount(forecast, cost.mean), _tokens(tokens.mean))
+    rows = [("", "cost", "tokens"), mean]
     for percent in QUANTILES:
         amount, count = cost.quantile(percent), tokens.quantile(percent)
         rows.append((f"{percent} of 100 at most", _amount(forecast, amount), _tokens(count)))
@@ -96,11 +96,13 @@ def _ends(one: "Interval[Decimal] | Interval[int]", low: str, high: str) -> str:
     return f"{low} and {high}" if one.is_stated else f"{low} and more"
 
 
-def _guarantee(forecast: Forecast) -> str:
-    reasons = {one.reason for level in LEVELS if (one := forecast.cost.interval(level)).reason}
-    lines = [f"A range is not known: it {reason}." for reason in sorted(filter(None, reasons))]
-    kept = "The shares hold for requests that come as these did; nothing else is assumed of them."
-    return "\n".join([kept, *lines])
+def _guarantee(forecast: Forecast) -> Iterator[str]:
+    """What the table promises, and why some of it is not known."""
+    yield "These shares hold at the least, as long as requests come as the recorded ones did."
+    for level in LEVELS:
+        reason = forecast.cost.interval(level).reason
+        if reason is not None:
+            yield f"Between what {level} of 100 cost is not known: {reason}."
 
 
 def _like(forecast: Forecast) -> str:
@@ -136,6 +138,3 @@ def _amount(forecast: Forecast, amount: Decimal | int | None) -> str:
     if amount is None:
         return _UNKNOWN
     return amount_text({forecast.currency: Decimal(amount)})
-
-
-__all__ = ["Basis", "remarks", "text"]

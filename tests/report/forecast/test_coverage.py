@@ -1,0 +1,116 @@
+"""Coverage on held-out requests: within two points of what is stated, where plain quantiles miss."""
+
+from collections.abc import Iterable
+from decimal import Decimal
+from random import Random
+
+import pytest
+
+from agentmeter.report.forecast import Asked, Distribution, Forecast, History, Observation
+from tests.report.forecast.traffic import FEATURES, simulated
+
+LEVELS = (50, 80, 95)
+
+
+def asked(one: Observation) -> Asked:
+    return Asked(feature=one.owner.feature, model=one.model, input_tokens=one.input_tokens)
+
+
+def coverage(held: Iterable[tuple[Forecast, Decimal, int]]) -> dict[int, tuple[float, float]]:
+    """By level the percentages of costs and of tokens that fell into their intervals."""
+    pairs = list(held)
+    return {
+        level: (
+            100 * sum(cost in made.cost.interval(level) for made, cost, _ in pairs) / len(pairs),
+            100 * sum(n in made.tokens.interval(level) for made, _, n in pairs) / len(pairs),
+        )
+        for level in LEVELS
+    }
+
+
+def assert_as_stated(found: dict[int, tuple[float, float]], points: float = 2) -> None:
+    for level, shares in found.items():
+        for share in shares:
+            assert abs(share - level) <= points, found
+
+
+@pytest.mark.parametrize(
+    ("histories", "count", "held_out"), [(10, 1_000, 1_000), (2, 20_000, 5_000)]
+)
+def test_simulated_traffic(histories: int, count: int, held_out: int) -> None:
+    """The intervals hold as stated over 10,000 held-out requests of three features."""
+    held = []
+    for seed in range(0, 2 * histories, 2):
+        history = History(simulated(seed, count))
+        test = simulated(seed + 1, held_out, start=count)
+        held += [(history.forecast(asked(one)), one.cost, one.tokens) for one in test]
+    assert_as_stated(coverage(held))
+
+
+def test_each_feature_and_size_by_itself() -> None:
+    """They hold for long and short inputs of each feature alone, where a plain quantile does not."""
+    history = History(simulated(3, 20_000))
+    test = simulated(4, 9_000, start=20_000)
+    plain = Distribution.of((one.cost, True) for one in history.observations)
+    worst = 0.0
+    for feature in FEATURES:
+        of = sorted(
+            (one for one in test if one.owner.feature == feature),
+            key=lambda one: one.input_tokens or 0,
+        )
+        for part in (of[:1_000], of[-1_000:]):
+            made = [(history.forecast(asked(one)), one.cost, one.tokens) for one in part]
+            assert_as_stated(coverage(made), points=4)
+            share = sum(one.cost in plain.interval(80) for one in part) / 10
+            worst = max(worst, abs(share - 80))
+    assert worst > 15
+
+
+@pytest.mark.parametrize("iteration", [1, 3])
+def test_what_remains(iteration: int) -> None:
+    """What held-out requests still took after an iteration falls into its intervals as stated."""
+    history = History(simulated(5, 20_000, features=("research",)))
+    survivors = [
+        one
+        for one in simulated(6, 16_000, start=20_000, features=("research",))
+        if len(one.spent) >= iteration
+    ]
+    held = []
+    for one in survivors[:5_000]:
+        cost, tokens = one.spent[iteration - 1]
+        given = Asked(feature="research", model="gpt-5", iteration=iteration, spent=cost)
+        held.append((history.forecast(given), one.cost - cost, one.tokens - tokens))
+    found = coverage(held)
+    # Many end right there: an interval that begins at nothing holds all of these.
+    assert all(share >= level - 2 for level, shares in found.items() for share in shares)
+    upper = [
+        sum(cost <= (made.cost.quantile(level) or 0) for made, cost, _ in held) / len(held)
+        for level in (90, 95)
+    ]
+    assert abs(upper[0] - 0.90) <= 0.02
+    assert abs(upper[1] - 0.95) <= 0.02
+
+
+def test_after_a_change_the_intervals_hold_again() -> None:
+    """Once a change is noticed coverage is as stated, where the plain quantile keeps missing."""
+    old = simulated(7, 6_000, features=("chat",))
+    new = simulated(8, 1_000, start=6_000, dearer=2, features=("chat",))
+    test = simulated(9, 4_000, start=7_000, dearer=2, features=("chat",))
+    history = History([*old, *new])
+    assert_as_stated(
+        coverage((history.forecast(asked(one)), one.cost, one.tokens) for one in test), points=2.5
+    )
+    plain = Distribution.of((one.cost, True) for one in history.observations).interval(80)
+    assert sum(one.cost in plain for one in test) / len(test) < 0.75
+
+
+def test_random_halves_of_a_small_history() -> None:
+    """With 60 requests of a kind the intervals hold, on average over which 60 those were."""
+    random = Random(11)
+    found = simulated(10, 1_200, features=("export",))
+    held = []
+    for _ in range(60):
+        random.shuffle(found)
+        history = History(found[:60])
+        held += [(history.forecast(Asked()), one.cost, one.tokens) for one in found[60:160]]
+    assert_as_stated(coverage(held))
