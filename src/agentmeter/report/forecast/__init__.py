@@ -9,7 +9,7 @@ a request, to the digit. *Like this one* is a cell: requests that agree in what 
 into bins by their input tokens (or, mid-run, by what they had spent by that iteration). Inside a
 bin the interval from the j-th smallest to the k-th largest of n holds the next request with
 probability (n + 1 - j - k) / (n + 1), whatever the distribution, as long as requests go on as
-before: conformal prediction with the bin as its taxonomy. Whether they do is what ``drift`` watches.
+before: conformal prediction with the bin as its taxonomy. ``drift`` watches whether they do.
 """
 
 from agentmeter.report.forecast.asked import Asked
