@@ -150,6 +150,7 @@ class _Server(ThreadingHTTPServer):
 
 
 class _Handler(BaseHTTPRequestHandler):
+    disable_nagle_algorithm = True  # head and body go out apart; together they wait 40 ms
     protocol_version = "HTTP/1.1"
     server: _Server
 

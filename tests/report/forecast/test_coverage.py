@@ -7,6 +7,8 @@ from random import Random
 import pytest
 
 from agentmeter.report.forecast import Asked, Distribution, Forecast, History, Observation
+from agentmeter.testing import metered
+from tests.report.forecast.recorded import recorded
 from tests.report.forecast.traffic import FEATURES, simulated
 
 LEVELS = (50, 80, 95)
@@ -121,3 +123,49 @@ def test_random_halves_of_a_small_history() -> None:
         history = History(found[:60])
         held += [(history.forecast(Asked()), one.cost, one.tokens) for one in found[60:90]]
     assert_as_stated(coverage(held))
+
+
+@pytest.fixture(scope="module")
+def traffic() -> list[Observation]:
+    with metered() as kept:
+        return recorded(kept, 700, seed=1)
+
+
+def test_recorded_traffic(traffic: list[Observation]) -> None:
+    """Over random halves of what agents really used the intervals hold as stated; of requests with
+    short inputs a plain quantile misses more than twice as many.
+    """
+    random = Random(2)
+    held, ours, plain = [], [], []
+    short = sorted(one.input_tokens or 0 for one in traffic)[len(traffic) // 5]
+    for _ in range(12):
+        half = set(random.sample(range(len(traffic)), len(traffic) // 2))
+        history = History(one for n, one in enumerate(traffic) if n in half)
+        of_all = Distribution.of((one.tokens, True) for one in history.observations).interval(80)
+        for n, one in enumerate(traffic):
+            if n not in half:
+                made = history.forecast(asked(one))
+                held.append((made, one.cost, one.tokens))
+                if (one.input_tokens or 0) < short:
+                    ours.append(one.tokens not in made.tokens.interval(80))
+                    plain.append(one.tokens not in of_all)
+    assert_as_stated(coverage(held))
+    assert sum(plain) > 2 * sum(ours)
+
+
+def test_recorded_traffic_mid_run(traffic: list[Observation]) -> None:
+    """After its first call, what a recorded loop still takes is at most what is said of 90 in 100."""
+    random = Random(3)
+    hits = count = 0
+    loops = [one for one in traffic if one.owner.feature == "research"]
+    for _ in range(12):
+        half = set(random.sample(range(len(loops)), len(loops) // 2))
+        history = History(one for n, one in enumerate(loops) if n in half)
+        for n, one in enumerate(loops):
+            if n not in half:
+                cost, _ = one.spent[0]
+                made = history.forecast(Asked(feature="research", iteration=1, spent=cost))
+                quantile = made.cost.quantile(90)
+                assert quantile is not None
+                hits, count = hits + (one.cost - cost <= quantile), count + 1
+    assert abs(hits / count - 0.9) <= 0.02
