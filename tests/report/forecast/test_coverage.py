@@ -133,7 +133,7 @@ def traffic() -> list[Observation]:
 
 def test_recorded_traffic(traffic: list[Observation]) -> None:
     """Over random halves of what agents really used the intervals hold as stated; of requests with
-    short inputs a plain quantile misses more than twice as many.
+    short inputs a plain quantile misses half as many again.
     """
     random = Random(2)
     held, ours, plain = [], [], []
@@ -150,7 +150,7 @@ def test_recorded_traffic(traffic: list[Observation]) -> None:
                     ours.append(one.tokens not in made.tokens.interval(80))
                     plain.append(one.tokens not in of_all)
     assert_as_stated(coverage(held))
-    assert sum(plain) > 2 * sum(ours)
+    assert sum(plain) > 1.5 * sum(ours)
 
 
 def test_recorded_traffic_mid_run(traffic: list[Observation]) -> None:

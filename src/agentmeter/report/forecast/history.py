@@ -45,7 +45,8 @@ class History:
             if len(found) >= _ENOUGH or conditions == cells[-1]:
                 break
             passed.append((conditions, len(found)))
-        return forecast_from(asked, conditions, found, tuple(passed), self.currency)
+        narrower = tuple(one for one in passed if one[1] < len(found))
+        return forecast_from(asked, conditions, found, narrower, self.currency)
 
     def _cell(self, conditions: Conditions, asked: Asked) -> Cell:
         key = (conditions, asked.iteration, asked.by)
