@@ -13,11 +13,12 @@ from collections.abc import Callable, Sequence
 from decimal import Decimal
 from random import Random
 
-from agentmeter.report.forecast import Asked, Distribution, History, Interval, Observation
-from agentmeter.report.forecast.drift import changed_at
-from agentmeter.testing import metered
 from tests.report.forecast.recorded import recorded
 from tests.report.forecast.traffic import simulated
+
+from agentmeter.report.forecast import Asked, History, Interval, Observation
+from agentmeter.report.forecast.drift import changed_at
+from agentmeter.testing import metered
 
 LEVELS = (50, 80, 95)
 Method = Callable[[Observation, int], Interval[Decimal]]
@@ -33,8 +34,9 @@ One run of `python -m benchmarks.forecast`.
 A forecast is read off recorded requests that are *like* the one asked for: of the same feature and
 model, of the same tenant, plan, user and tags where there are at least 39 of those, and close in
 the input tokens of their first call. "Close" is a bin: a cell's requests ordered by input and cut
-into groups of about 200 (80 in small cells). Mid-run the bins are of what requests had spent by
-that iteration, only those that came so far are in it, and the outcome is what they still took.
+into groups of about 200 (down to 39 in small cells). Mid-run the bins are of what requests had
+spent by that iteration, only those that came so far are in it, and the outcome is what they still
+took.
 
 Of the n costs in the bin, the interval between the j-th smallest and the k-th largest holds the
 next one with probability (n + 1 - j - k) / (n + 1). This is conformal prediction with the bin as
@@ -229,7 +231,8 @@ def timing() -> str:
     each = (time.perf_counter() - began) / len(asked)
     return (
         f"With 100,000 requests of history: {built * 1e3:.0f} ms to order them, "
-        f"{first * 1e3:.0f} ms for the first\nforecast of a kind, {each * 1e6:.0f} µs for each after."
+        f"{first * 1e3:.0f} ms for the first\nforecast of a kind, "
+        f"{each * 1e6:.0f} µs for each after."
     )
 
 

@@ -99,6 +99,15 @@ def test_requests_close_in_input_are_taken() -> None:
     )
 
 
+def test_a_small_cell_is_not_cut() -> None:
+    """Of 77 requests all are taken, whatever their input, and of 18 too."""
+    made = [_row(n, n, input_tokens=n) for n in (37 * n % 78 for n in range(78))]
+    whole = History([one for one in made if one.input_tokens != 77])
+    assert whole.forecast(Asked(input_tokens=3)).n == 77
+    few = History([one for one in made if (one.input_tokens or 0) < 18])
+    assert few.forecast(Asked(input_tokens=3)).n == 18
+
+
 def test_what_remains_is_of_those_that_came_so_far() -> None:
     """Requests that ended before the iteration are left out; one that ended there has nothing left."""
     totals = [(Decimal(1), 10), (Decimal(3), 30), (Decimal(9), 90)]
