@@ -101,7 +101,7 @@ def test_requests_close_in_input_are_taken() -> None:
 
 def test_a_small_cell_is_not_cut() -> None:
     """Of 77 requests all are taken, whatever their input, and of 18 too."""
-    made = [_row(n, n, input_tokens=n) for n in (37 * n % 78 for n in range(78))]
+    made = [_row(n, 37 * n % 78, input_tokens=37 * n % 78) for n in range(78)]
     whole = History([one for one in made if one.input_tokens != 77])
     assert whole.forecast(Asked(input_tokens=3)).n == 77
     few = History([one for one in made if (one.input_tokens or 0) < 18])

@@ -2,8 +2,8 @@
 
 The size of a bin was chosen by measurement on traffic of several shapes: smaller bins than 200
 follow the input no better and are further off at the ends. In a cell that is too small for eight of
-these, following the input matters more, and bins may be of 39, which suffice for 95 %. Sizes are one
-less than a multiple of 20, so that 50, 80 and 95 % are met and not passed.
+these, following the input matters more, and bins may be of 39, which suffice for 95 %. Sizes are
+one less than a multiple of 20, so that 50, 80 and 95 % are met and not passed.
 """
 
 from bisect import bisect_left, bisect_right
