@@ -41,7 +41,7 @@ took.
 Of the n costs in the bin, the interval between the j-th smallest and the k-th largest holds the
 next one with probability (n + 1 - j - k) / (n + 1). This is conformal prediction with the bin as
 its taxonomy: it holds for every n and every distribution, and takes 3 requests for 50 %, 9 for 80 %
-and 39 for 95 %. With fewer the interval is not stated. Every amount is one that a request did cost.
+and 39 for 95 %. With fewer the interval is not stated. Every end of one is what a request did cost.
 A cost of which only a part is known (a call without a price, a request that never closed) counts
 as without limit at the upper end, so that what is missing never makes a forecast cheaper.
 
@@ -55,9 +55,10 @@ as without limit at the upper end, so that what is missing never makes a forecas
   iteration k some of those had ended, and what remains of the others is more.
 
 A change is looked for in the ranks of costs among their bins by a test for a change at an unknown
-time, so longer questions alone are no change. At most 1 in 100 histories without a change is said
-to have one. After a change only later requests count, with a cold start if those are few; a change
-that is too small or too recent to be told is in the figures.
+time, so longer questions alone are no change. At most 1 in 100 looks at a history without a change
+says that there was one; who looks after every request will see more. After a change only later
+requests count, with a cold start if those are few; a change that is too small or too recent to be
+told is in the figures.
 """
 
 
