@@ -7,7 +7,6 @@ from decimal import Decimal, localcontext
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from tests.property.strategies import traffic
 
 import agentmeter as am
 from agentmeter.exceptions import ConfigurationError
@@ -19,6 +18,7 @@ from agentmeter.report.allocated import allocated
 from agentmeter.report.edge import ROUNDINGS, apportioned, converted, stated
 from agentmeter.report.report import Report, build, walk
 from agentmeter.testing import metered
+from tests.property.strategies import traffic
 
 DAY = 86_400_000_000_000
 RATES = rates_from_text(

@@ -3,12 +3,13 @@
 from collections.abc import Iterator
 from decimal import Decimal
 
+from agentmeter.report.amounts import amount_text
 from agentmeter.report.document import iso
 from agentmeter.report.forecast.asked import Conditions
 from agentmeter.report.forecast.distribution import LEVELS, QUANTILES, Interval, needed
 from agentmeter.report.forecast.forecast import Forecast
 from agentmeter.report.table import table
-from agentmeter.report.text import amount_text
+from agentmeter.report.text import shown
 
 _UNKNOWN = "not known"
 
@@ -116,7 +117,7 @@ def _like(forecast: Forecast) -> str:
 
 
 def _said(conditions: Conditions) -> str:
-    return ", ".join(f"{name} {value}" for name, value in conditions) or "no condition"
+    return ", ".join(shown(f"{name} {value}") for name, value in conditions) or "no condition"
 
 
 def _sizes(forecast: Forecast) -> str:
