@@ -8,7 +8,6 @@ from decimal import Decimal, localcontext
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from tests.pricing.plans.rows import requests
 
 import agentmeter as am
 from agentmeter.exceptions import ConfigurationError, PlanError
@@ -35,6 +34,7 @@ from agentmeter.report.mix import Shift, shifted
 from agentmeter.report.tail import tail
 from agentmeter.report.traffic import converted, traffic_of
 from agentmeter.testing import metered
+from tests.pricing.plans.rows import requests
 
 D = Decimal
 BOOK = PlanBook.from_text("""

@@ -5,8 +5,8 @@ import click
 from agentmeter.cli.demo import demo
 from agentmeter.cli.doctor import doctor
 from agentmeter.cli.export import export
-from agentmeter.cli.plans import plans
 from agentmeter.cli.forecast import forecast
+from agentmeter.cli.plans import plans
 from agentmeter.cli.price import price
 from agentmeter.cli.prices import prices
 from agentmeter.cli.reconcile import reconcile
@@ -23,8 +23,8 @@ def app() -> None:
 app.add_command(demo)
 app.add_command(doctor)
 app.add_command(export)
-app.add_command(plans)
 app.add_command(forecast)
+app.add_command(plans)
 app.add_command(price)
 app.add_command(prices)
 app.add_command(reconcile)
