@@ -1,6 +1,7 @@
 """``agentmeter plans``, as a person runs it."""
 
 import json
+from decimal import Decimal
 from pathlib import Path
 
 from tests.cli.test_commands import agentmeter
@@ -46,6 +47,12 @@ def test_the_demo_under_plans(tmp_path: Path) -> None:
         "plans", "compare", *plans, "--mix", "feature=research:3", "--json", cwd=tmp_path
     )
     assert json.loads(mixed.stdout)["plans"][0]["revenue"] == "0.15"
+    swap = ("--model", "gpt-5-mini=gpt-5-nano")
+    swapped = agentmeter("plans", "compare", *plans, *swap, "--json", cwd=tmp_path)
+    again = json.loads(agentmeter("reprice", *swap, "--json", cwd=tmp_path).stdout)
+    cost = json.loads(swapped.stdout)["cost"]
+    assert Decimal(cost) == Decimal(again["total"]["after"]["amount"])
+    assert Decimal(cost) < Decimal(document["cost"])
     invoice = agentmeter(
         "plans", "invoice", *plans, "--plan", "pro", "--account", "u-1", cwd=tmp_path
     )

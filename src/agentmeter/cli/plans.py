@@ -2,14 +2,11 @@
 
 import gc
 import random
-import sys
 from pathlib import Path
-from typing import Any
 
 import click
-import orjson
 
-from agentmeter.api import journal_folder
+from agentmeter.cli.report import made_from, recorded, where, write_json
 from agentmeter.exceptions import AgentmeterError, PlanError
 from agentmeter.pricing import Cached, Catalog
 from agentmeter.pricing.plans import Cycle, Invoice, PlanBook, Traffic
@@ -20,10 +17,9 @@ from agentmeter.report.compare_text import comparison_text
 from agentmeter.report.margin import bills_under
 from agentmeter.report.mix import Shift, shifted
 from agentmeter.report.plan_text import invoice_text, plan_text
-from agentmeter.report.pricing import priced_now
-from agentmeter.report.report import Report, build
+from agentmeter.report.report import Report
+from agentmeter.report.reprice import Terms, replacement, reprice
 from agentmeter.report.traffic import converted, traffic_of
-from agentmeter.store.reader import read
 
 _SOURCE = click.argument("source", required=False, type=click.Path(path_type=Path))
 _PLANS = click.option(
@@ -56,6 +52,12 @@ def show(file: Path) -> None:
     help="Fees and allowances of whole periods, not only of the days that were recorded.",
 )
 @click.option("--mix", multiple=True, help="FIELD=GLOB:FACTOR, as feature=research*:2.0.")
+@click.option(
+    "--model",
+    "models",
+    multiple=True,
+    help="FROM=TO: what it would cost on another model. FROM may be a glob. Repeatable.",
+)
 @click.option("--seed", default=0, show_default=True, help="Seed of the resampling.")
 @click.option("--svg", type=click.Path(path_type=Path), help="Write a picture to this file.")
 @_JSON
@@ -66,6 +68,7 @@ def compare_plans(
     period: str,
     whole_periods: bool,
     mix: tuple[str, ...],
+    models: tuple[str, ...],
     seed: int,
     svg: Path | None,
     as_json: bool,
@@ -77,7 +80,7 @@ def compare_plans(
     book = _book(file)
     gc.disable()  # collections in between would take as long as the work
     try:
-        report = _report(source)
+        report = _on_models(source, models) if models else made_from(where(source))
         shifts = [Shift.parsed(text) for text in mix]
         traffic = traffic_of(report, book.currency, book.rate)
         traffic = shifted(traffic, shifts) if shifts else traffic
@@ -115,8 +118,7 @@ def invoice(
     """Write the invoices of the requests recorded in SOURCE under one plan."""
     book = _book(file)
     try:
-        report = _report(source)
-        traffic = traffic_of(report, book.currency, book.rate)
+        traffic = traffic_of(made_from(where(source)), book.currency, book.rate)
         made = _invoices(book, name, traffic, recorded_days_only=recorded)
     except AgentmeterError as error:
         raise click.ClickException(str(error)) from error
@@ -125,7 +127,7 @@ def invoice(
         known = ", ".join(sorted({str(one.account) for one in made})[:5])
         raise click.ClickException(f"no account {account!r}; there are: {known}")
     if as_json:
-        _write([invoice_document(one) for one in kept])
+        write_json([invoice_document(one) for one in kept])
     else:
         click.echo("\n\n".join(invoice_text(one) for one in kept))
 
@@ -144,13 +146,9 @@ def _shown(made: Comparison, svg: Path | None, *, as_json: bool) -> None:
     if svg is not None:
         svg.write_text(comparison_svg(made), "utf-8")
     if as_json:
-        _write(comparison_document(made))
+        write_json(comparison_document(made))
     else:
         click.echo(comparison_text(made))
-
-
-def _write(value: Any) -> None:
-    sys.stdout.buffer.write(orjson.dumps(value, option=orjson.OPT_INDENT_2) + b"\n")
 
 
 def _book(file: Path) -> PlanBook:
@@ -162,9 +160,8 @@ def _book(file: Path) -> PlanBook:
         raise click.ClickException(str(error)) from error
 
 
-def _report(source: Path | None) -> Report:
-    contents = read(source or journal_folder())
-    entries, tariffs = contents.entries, contents.tariffs
-    if contents.foreign_spans:
-        entries, tariffs = priced_now(entries, tariffs, Cached(Catalog()))
-    return build(entries, tariffs, faults=contents.faults())
+def _on_models(source: Path | None, models: tuple[str, ...]) -> Report:
+    """The recorded traffic as it would have cost on other models; no run is repeated."""
+    terms = Terms(tuple(replacement(text) for text in models))
+    entries, tariffs, faults = recorded(where(source))
+    return reprice(entries, tariffs, Cached(Catalog()), terms, faults=faults).after
