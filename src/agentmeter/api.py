@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from agentmeter.exceptions import ConfigurationError
+from agentmeter.runtime import unfinished
 from agentmeter.runtime.faults import FAULTS
 from agentmeter.runtime.state import STATE
 
@@ -100,9 +101,9 @@ def _pricer(pricer: "Pricer | None", card: str | Path | None) -> "Pricer":
 
 
 def _journal(folder: str | Path) -> Any:
-    from agentmeter.store.journal import Journal, flush_on_sigterm
+    from agentmeter.store.journal import Journal
 
-    flush_on_sigterm(lambda: STATE.sink.flush() if STATE.sink is not None else None)
+    unfinished.end_on_sigterm()
     return Journal(folder, FAULTS.count, FAULTS.counts)
 
 
@@ -163,8 +164,6 @@ def configure_default() -> None:
 
 def flush(timeout: float = 5.0) -> bool:
     """Write everything that is metered so far; whether it was done within ``timeout`` seconds."""
-    from agentmeter.runtime import unfinished
-
     return unfinished.flush(timeout)
 
 

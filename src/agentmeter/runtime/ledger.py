@@ -155,8 +155,13 @@ class Ledger:
                     self._folds = False
 
 
+def ledgers() -> list[Ledger]:
+    """The ledgers of the requests that somebody still holds."""
+    return list(_ledgers)
+
+
 def _unlocked() -> None:
-    for ledger in list(_ledgers):
+    for ledger in ledgers():
         ledger.unlocked()
 
 

@@ -1,14 +1,25 @@
-"""Exchanges that are still open when the process ends are ended then, so that they are recorded."""
+"""The end of a process: what is open then is ended, so that it is recorded, and all is written.
+
+A child of ``multiprocessing`` leaves by ``os._exit``: it runs that module's finalizers and no
+``atexit``, and it forgets every finalizer that was made before its own work began. So ours is made
+when that begins, or at once where this module is loaded later still.
+"""
 
 import atexit
 
 # The tokenizer's library needs this module, and it can no longer be imported when a process ends.
 import concurrent.futures.thread  # noqa: F401
+import os
+import signal
+import sys
+import threading
+from collections.abc import Callable
 from typing import Protocol
 from weakref import WeakSet
 
 from agentmeter.runtime.counting import COUNTER
-from agentmeter.runtime.faults import guarded
+from agentmeter.runtime.faults import after_fork, guarded
+from agentmeter.runtime.ledger import ledgers
 from agentmeter.runtime.state import STATE
 
 
@@ -29,13 +40,98 @@ def until_exit(exchange: Unfinished) -> None:
 
 def flush(timeout: float = 5.0) -> bool:
     """Write everything that is metered so far; whether it was done within ``timeout`` seconds."""
-    settled = COUNTER.settle(timeout)
-    return settled and (STATE.sink is None or STATE.sink.flush(timeout))
+    with _MAIN:
+        settled = COUNTER.settle(timeout)
+        return settled and (STATE.sink is None or STATE.sink.flush(timeout))
 
 
-@atexit.register
-def _end_all() -> None:
+class _Main:
+    """Whether the main thread is writing. What would end the process waits until it has done so,
+    since the handler of a signal runs in the midst of it, with its locks held.
+    """
+
+    def __init__(self) -> None:
+        self._depth = 0
+        self._then: Callable[[], None] | None = None
+
+    def __enter__(self) -> None:
+        self._depth += threading.current_thread() is threading.main_thread()
+
+    def __exit__(self, *_: object) -> None:
+        if threading.current_thread() is threading.main_thread():
+            self._depth -= 1
+            then, self._then = self._then, None
+            if then is not None:
+                then()
+
+    def deferred(self, then: Callable[[], None]) -> bool:
+        """Whether ``then`` will run once the main thread has written, since it is at it."""
+        if self._depth:
+            self._then = then
+        return bool(self._depth)
+
+
+_MAIN = _Main()
+
+
+def end_on_sigterm() -> None:
+    """End and write everything before a SIGTERM ends the process, where the application left its
+    default action.
+
+    That is done on a thread of its own: the interrupted code may hold a lock that it needs.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        return
+    if signal.getsignal(signal.SIGTERM) is signal.SIG_DFL:
+        signal.signal(signal.SIGTERM, _terminated)
+
+
+def _terminated(number: int, _: object) -> None:
+    def die() -> None:
+        signal.signal(number, signal.SIG_DFL)
+        os.kill(os.getpid(), number)
+
+    if not _MAIN.deferred(die):
+        ending = threading.Thread(target=end_all, daemon=True)
+        ending.start()
+        ending.join(2)
+        die()
+
+
+def end_all() -> None:
+    """End what is open, leave a marker of the calls that nobody can end, and write everything."""
     for exchange in list(_open):
         with guarded("ending at exit"):
             exchange.give_up()
+    with guarded("open calls at exit"):
+        if STATE.sink is not None:
+            for opened in (one for ledger in ledgers() for one in ledger.still_open()):
+                STATE.sink.put(opened)
     flush()
+
+
+_waits = False
+
+
+def _child_begins(_: object = None) -> None:
+    from multiprocessing import util
+
+    util.Finalize(None, end_all, exitpriority=0)
+
+
+def _wait_for_children() -> None:
+    """Have ``multiprocessing``, once it is there, tell every child of it when its work begins."""
+    global _waits
+    util = sys.modules.get("multiprocessing.util")
+    if util is not None and not _waits:
+        _waits = True
+        util.register_after_fork(COUNTER, _child_begins)
+
+
+atexit.register(end_all)
+after_fork(_wait_for_children)
+_process = sys.modules.get("multiprocessing.process")
+if _process is not None and _process.parent_process() is not None:
+    _child_begins()
+else:
+    _wait_for_children()

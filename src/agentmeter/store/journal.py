@@ -9,8 +9,6 @@ import atexit
 import fcntl
 import os
 import queue
-import signal
-import sys
 import threading
 import time
 from collections import Counter
@@ -136,9 +134,6 @@ class Journal:
             os.close(self._file)
         self._lock = threading.Lock()
         self._begin()
-        util = sys.modules.get("multiprocessing.util")
-        if util is not None:
-            util.register_after_fork(self, _flush_at_process_exit)
 
     # -- the caller's side -----------------------------------------------------------------
 
@@ -295,36 +290,6 @@ class Journal:
 
                 self._history = JournalHistory(self.folder)
         return self._history.history()
-
-
-def _flush_at_process_exit(journal: Journal) -> None:
-    """A forked ``multiprocessing`` child runs finalizers instead of ``atexit``.
-
-    Registered after the fork: the child clears the finalizers that it inherited.
-    """
-    from multiprocessing import util
-
-    util.Finalize(None, journal.flush, exitpriority=0)
-
-
-def flush_on_sigterm(flush: Callable[[], object]) -> None:
-    """Flush before a SIGTERM ends the process, where the application left its default action.
-
-    The flush runs on a thread of its own: the interrupted code may hold a lock that it needs.
-    """
-    if threading.current_thread() is not threading.main_thread():
-        return
-    if signal.getsignal(signal.SIGTERM) is not signal.SIG_DFL:
-        return
-
-    def terminated(number: int, _: object) -> None:
-        flusher = threading.Thread(target=flush, daemon=True)
-        flusher.start()
-        flusher.join(2)
-        signal.signal(number, signal.SIG_DFL)
-        os.kill(os.getpid(), number)
-
-    signal.signal(signal.SIGTERM, terminated)
 
 
 def _write_fully(file: int, data: bytes) -> None:
