@@ -8,6 +8,7 @@ import pytest
 SRC = Path(__file__).parents[1] / "src" / "agentmeter"
 FLOORS = {
     "exceptions": 0,
+    "latch": 0,
     "model": 1,
     "attribution": 2,
     "pricing": 2,

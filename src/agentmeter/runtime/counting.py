@@ -4,6 +4,7 @@ import queue
 import threading
 from collections.abc import Callable
 
+from agentmeter.latch import Latch
 from agentmeter.runtime.faults import after_fork, guarded
 
 _PAUSE = 0.02
@@ -19,7 +20,7 @@ class Counter:
 
     def _reset(self) -> None:
         self._jobs: queue.SimpleQueue[Callable[[], None]] = queue.SimpleQueue()
-        self._hurry = threading.Event()
+        self._hurry = Latch()
         self._lock = threading.Lock()
         self._thread: threading.Thread | None = None
 
@@ -44,7 +45,7 @@ class Counter:
         """Wait until every job submitted so far has run, at most ``timeout`` seconds."""
         if self._thread is None or threading.current_thread() is self._thread:
             return True
-        done = threading.Event()
+        done = Latch()
         self._jobs.put(done.set)
         self._hurry.set()
         return done.wait(timeout)
@@ -53,7 +54,6 @@ class Counter:
         while True:
             job = self._jobs.get()
             self._hurry.wait(_PAUSE)
-            self._hurry.clear()
             self._run(job)
             while not self._jobs.empty():
                 self._run(self._jobs.get())

@@ -13,7 +13,6 @@ import os
 import signal
 import sys
 import threading
-from collections.abc import Callable
 from typing import Protocol
 from weakref import WeakSet
 
@@ -40,38 +39,8 @@ def until_exit(exchange: Unfinished) -> None:
 
 def flush(timeout: float = 5.0) -> bool:
     """Write everything that is metered so far; whether it was done within ``timeout`` seconds."""
-    with _MAIN:
-        settled = COUNTER.settle(timeout)
-        return settled and (STATE.sink is None or STATE.sink.flush(timeout))
-
-
-class _Main:
-    """Whether the main thread is writing. What would end the process waits until it has done so,
-    since the handler of a signal runs in the midst of it, with its locks held.
-    """
-
-    def __init__(self) -> None:
-        self._depth = 0
-        self._then: Callable[[], None] | None = None
-
-    def __enter__(self) -> None:
-        self._depth += threading.current_thread() is threading.main_thread()
-
-    def __exit__(self, *_: object) -> None:
-        if threading.current_thread() is threading.main_thread():
-            self._depth -= 1
-            then, self._then = self._then, None
-            if then is not None:
-                then()
-
-    def deferred(self, then: Callable[[], None]) -> bool:
-        """Whether ``then`` will run once the main thread has written, since it is at it."""
-        if self._depth:
-            self._then = then
-        return bool(self._depth)
-
-
-_MAIN = _Main()
+    settled = COUNTER.settle(timeout)
+    return settled and (STATE.sink is None or STATE.sink.flush(timeout))
 
 
 def end_on_sigterm() -> None:
@@ -87,15 +56,11 @@ def end_on_sigterm() -> None:
 
 
 def _terminated(number: int, _: object) -> None:
-    def die() -> None:
-        signal.signal(number, signal.SIG_DFL)
-        os.kill(os.getpid(), number)
-
-    if not _MAIN.deferred(die):
-        ending = threading.Thread(target=end_all, daemon=True)
-        ending.start()
-        ending.join(2)
-        die()
+    ending = threading.Thread(target=end_all, daemon=True)
+    ending.start()
+    ending.join(2)
+    signal.signal(number, signal.SIG_DFL)
+    os.kill(os.getpid(), number)
 
 
 def end_all() -> None:

@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any
 
 import orjson
 
+from agentmeter.latch import Latch
 from agentmeter.model import Entry
 from agentmeter.pricing.tariff import Tariff
 from agentmeter.semconv import names
@@ -118,8 +119,8 @@ class Journal:
             os.register_at_fork(after_in_child=self._after_fork)
 
     def _begin(self) -> None:
-        self._queue: queue.SimpleQueue[_Item | threading.Event] = queue.SimpleQueue()
-        self._wake = threading.Event()
+        self._queue: queue.SimpleQueue[_Item | Latch] = queue.SimpleQueue()
+        self._wake = Latch()
         self._thread: threading.Thread | None = None
         self._file = -1
         self._known: set[str] = set()
@@ -171,7 +172,7 @@ class Journal:
         if self._thread is None or not self._thread.is_alive():
             self._write_all()
             return True
-        done = threading.Event()
+        done = Latch()
         self._queue.put(done)
         self._wake.set()
         return done.wait(timeout)
@@ -182,7 +183,7 @@ class Journal:
         with self._lock:
             thread, self._thread = self._thread, None
         if thread is not None:
-            self._queue.put(threading.Event())
+            self._queue.put(Latch())
             thread.join(1)
         if Counter(self._faults()) != self._told:
             self._write([])
@@ -197,25 +198,24 @@ class Journal:
     def _work(self) -> None:
         while self._thread is threading.current_thread():
             first = self._queue.get()
-            if not isinstance(first, threading.Event):
+            if not isinstance(first, Latch):
                 self._wake.wait(_PAUSE)
-                self._wake.clear()
             self._write_all(first)
 
-    def _write_all(self, first: _Item | threading.Event | None = None) -> None:
+    def _write_all(self, first: _Item | Latch | None = None) -> None:
         item = first if first is not None else self._next()
         while item is not None:
             batch: list[_Item] = []
-            while item is not None and not isinstance(item, threading.Event):
+            while item is not None and not isinstance(item, Latch):
                 batch.append(item)
                 item = self._next() if len(batch) < _BATCH else None
             if batch:
                 self._write(batch)
-            if isinstance(item, threading.Event):
+            if isinstance(item, Latch):
                 item.set()
             item = self._next()
 
-    def _next(self) -> _Item | threading.Event | None:
+    def _next(self) -> _Item | Latch | None:
         try:
             return self._queue.get_nowait()
         except queue.Empty:
