@@ -42,7 +42,7 @@ def _came_from(one: RequestReport) -> list[str]:
 
 
 def _sent(row: Paid) -> str:
-    cached = sum(n for meter, n in row.usage.items() if meter.startswith("cache_read"))
+    cached = row.at_cached_rate
     name = f" {shown(row.name)}" if row.name else ""
     rate = f", of which {cached:,} at the cached rate" if cached else ""
     return (
