@@ -85,6 +85,7 @@ export function brief(value: number): string {
 
 /** A duration from microseconds. */
 export function duration(us: number): string {
+  if (!us) return "0 s";
   if (us < 1_000) return `${us} \u00b5s`;
   if (us < 1_000_000) return `${(us / 1e3).toFixed(us < 10_000 ? 1 : 0)} ms`;
   if (us < 60_000_000) return `${(us / 1e6).toFixed(us < 10_000_000 ? 2 : 1)} s`;
@@ -112,6 +113,7 @@ export function time(iso: string): HTMLElement {
 /** `-3.1` as `\u22123.1%`, with a plus where it grew. */
 export function percentText(percent: string | null, signed = false): string {
   if (percent === null) return "";
+  if (percent === "0.0" && !signed) return "<0.1%";
   const text = percent.replace("-", "\u2212");
   return `${signed && Number(percent) > 0 ? "+" : ""}${text}%`;
 }

@@ -110,7 +110,7 @@ function line(
     h("td", { class: "n", "data-name": "calls" }, count(row.calls)),
     h("td", { class: "n", "data-name": "tokens" }, brief(row.tokens)),
     h("td", { class: "n lostText", "data-name": "waste" }, waste),
-    h("td", { class: "n", "data-name": "share" }, percentText(row.percent)),
+    h("td", { class: "n", "data-name": "share" }, place(row.cost) ? percentText(row.percent) : "0%"),
     h(
       "td",
       { class: "n cost", "data-name": "cost" },

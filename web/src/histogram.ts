@@ -20,7 +20,7 @@ function tail(spread: Distribution): Child {
   return h(
     "span",
     {},
-    `The dearest ${first.percent}% (${counted(first.requests, "request")}) `,
+    `The most expensive ${first.percent}% (${counted(first.requests, "request")}) `,
     first.requests === 1 ? "makes " : "make ",
     h("strong", {}, percentText(first.cost_percent)),
     " of the cost.",
@@ -43,7 +43,7 @@ function chart(spread: Distribution): HTMLElement | null {
 }
 
 function binLink(bin: Bin, { currency }: Distribution, most: number, dearest: number): HTMLElement {
-  const range = `${amountText(bin.from, currency)} to ${amountText(bin.until, currency)}`;
+  const range = `${edgeText(bin.from, currency)} to ${edgeText(bin.until, currency)}`;
   const label = `${counted(bin.requests, "request")} at ${range} each, ${amountText(bin.cost, currency)} together`;
   const up = sized(h("span", { class: "up" }), { height: percentOf(bin.requests, most) });
   const down = sized(h("span", { class: "down" }), { height: percentOf(place(bin.cost), dearest) });
@@ -74,10 +74,18 @@ function marks(spread: Distribution): HTMLElement[] {
   });
 }
 
+/** An edge with its own places, which are few. */
+function edgeText(edge: string, currency: string): string {
+  return amountText(edge, currency, edge.split(".")[1]?.length ?? 0);
+}
+
 function axis({ bins, currency }: Distribution): HTMLElement {
   const every = Math.max(1, Math.ceil(bins.length / LABELS));
-  const texts = bins.map((bin, at) => (at % every ? "" : amountText(bin.from, currency)));
-  return h("div", { class: "axis", "aria-hidden": "true" }, ...texts.map((text) => h("span", {}, text)));
+  const labels = bins.map((bin, at) => {
+    if (at % every) return h("span", {});
+    return h("span", { class: at % (2 * every) ? "second" : "" }, edgeText(bin.from, currency));
+  });
+  return h("div", { class: "axis", "aria-hidden": "true" }, ...labels);
 }
 
 function ranks(spread: Distribution): HTMLElement {
@@ -87,7 +95,7 @@ function ranks(spread: Distribution): HTMLElement {
     ["90% are below", percentiles.p90],
     ["95%", percentiles.p95],
     ["99%", percentiles.p99],
-    ["Dearest", spread.max],
+    ["Most expensive", spread.max],
     ["Mean", spread.mean],
   ];
   const places = placesFor(names.map(([, value]) => value ?? "0"));

@@ -112,7 +112,9 @@ function totals(report: Report): HTMLElement {
     figure(
       "Waste",
       h("span", { id: "total-waste", class: place(total.waste.amount) ? "lostText" : "" }, moneys(total.waste)),
-      total.waste_percent === null ? "" : `${percentText(total.waste_percent)} of the cost bought nothing`,
+      place(total.waste.amount)
+          ? `${percentText(total.waste_percent)} of the cost bought nothing`
+          : "everything bought something",
     ),
   );
 }
@@ -130,9 +132,9 @@ function dearest(report: Report): HTMLElement {
   );
   return card(
     "dearest",
-    "Dearest requests",
+    "Most expensive requests",
     null,
-    requestTable(report, rows.slice(0, DEAREST), "Dearest requests"),
+    requestTable(report, rows.slice(0, DEAREST), "Most expensive requests"),
     more,
   );
 }

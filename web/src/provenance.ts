@@ -37,7 +37,7 @@ export function provenanceCard({ provenance }: Detail): HTMLElement | null {
     "Where the input came from",
     evidence,
     h("ul", { class: "origins" }, ...by_origin.map((row) => origin(row, most))),
-    segments.length ? h("h3", {}, "The dearest pieces") : null,
+    segments.length ? h("h3", {}, "The most expensive pieces") : null,
     h("ol", { class: "pieces" }, ...segments.slice(0, DEAREST).map(piece)),
     untold,
   );

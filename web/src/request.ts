@@ -52,7 +52,7 @@ function absent(row: Row, report: Report): HTMLElement {
     "absent",
     "Its tree is not in this file",
     null,
-    h("p", {}, `The file carries the trees of the dearest requests; ${count(report.trees.left_out)} are left out.`),
+    h("p", {}, `The file carries the trees of the most expensive requests; ${count(report.trees.left_out)} are left out.`),
     h("p", {}, "This one by itself: ", h("code", {}, command)),
   );
 }
