@@ -22,7 +22,17 @@ TODAY = 1_794_096_000 * SECOND // DAY * DAY
 NOW = TODAY + 15 * HOUR + 20 * 60 * SECOND
 HOSTILE = "<script>document.title='owned'</script>"
 BREAKOUT = "</script><img src=x onerror=\"document.title='owned'\"> & \u2028'\""
-TENANTS = ("acme", "globex", "initech", "umbrella", "hooli", "stark", "wayne", "tyrell", "cyberdyne")
+TENANTS = (
+    "acme",
+    "globex",
+    "initech",
+    "umbrella",
+    "hooli",
+    "stark",
+    "wayne",
+    "tyrell",
+    "cyberdyne",
+)
 FEATURES = ("chat", "research", "code review", "summaries")
 MODELS = ("gpt-5-mini", "gpt-5-mini", "gpt-5-mini", "gpt-5", "gpt-4o-mini")
 
@@ -68,7 +78,10 @@ def small(dice: random.Random) -> None:
     loops = 1 + int(dice.paretovariate(1.1)) if feature == "research" else dice.randint(1, 3)
     tenant = dice.choices(TENANTS, (9, 6, 4, 3, 2, 1, 1, 1, 1))[0]
     user = f"u-{dice.randint(1, 60)}"
-    with am.request("ask", user=user, tenant=tenant, feature=feature, plan="pro"), am.agent("assistant"):
+    with (
+        am.request("ask", user=user, tenant=tenant, feature=feature, plan="pro"),
+        am.agent("assistant"),
+    ):
         for turn in range(min(loops, 30)):
             with am.call(provider="openai", model=dice.choice(MODELS)) as call:
                 passed(dice.lognormvariate(0.3, 0.6))
@@ -83,7 +96,9 @@ def small(dice: random.Random) -> None:
 
 def odd() -> None:
     """Unknown models, cut streams, failures, and names that would be markup."""
-    with am.request(HOSTILE, user=BREAKOUT, tenant=HOSTILE, feature=BREAKOUT, tags={HOSTILE: BREAKOUT}):
+    with am.request(
+        HOSTILE, user=BREAKOUT, tenant=HOSTILE, feature=BREAKOUT, tags={HOSTILE: BREAKOUT}
+    ):
         with am.agent(HOSTILE), am.call(provider="openai", model=HOSTILE) as call:
             passed(1)
             call.record(am.Usage(input=1200, output=300))
@@ -91,9 +106,9 @@ def odd() -> None:
             passed(2)
             call.record(am.Usage(input=900, output=80))
             call.update(evidence={"output": Evidence(Source.ESTIMATED, Extent.AT_LEAST)})
-    with am.request("ask", user="u-9", tenant="acme", feature="chat"):
-        with am.call(provider="openai", model="gpt-5"):
-            passed(3)
+    unknown = am.call(provider="openai", model="gpt-5")
+    with am.request("ask", user="u-9", tenant="acme", feature="chat"), unknown:
+        passed(3)
     with am.call(provider="openai", model="gpt-5-mini") as call:
         call.record(am.Usage(input=700, output=20))
 
@@ -104,7 +119,9 @@ def client() -> Iterator[Any]:
     long = Reply(text="found", input=6400, cached=4096, output=900, reasoning=320)
     with ModelServer(default=long) as server:
         server.script(long, when=answered_slowly)
-        server.script(Reply(status=503), long, when=lambda body: "markets" in str(body["messages"][-1]))
+        server.script(
+            Reply(status=503), long, when=lambda body: "markets" in str(body["messages"][-1])
+        )
         am.instrument("openai")
         try:
             with openai.OpenAI(base_url=server.base_url, api_key="scripted") as made:
@@ -121,8 +138,11 @@ def answered_slowly(_: object) -> bool:
 
 def research(kept: Kept) -> None:
     """One large request: sub-agents, branches, a retry, and one tool result sent again and again."""
-    with client() as made, am.request(
-        "ask", user="u-2", tenant="acme", feature="research", plan="pro", tags={"region": "eu"}
+    with (
+        client() as made,
+        am.request(
+            "ask", user="u-2", tenant="acme", feature="research", plan="pro", tags={"region": "eu"}
+        ),
     ):
         with am.agent("researcher"):
             messages = [

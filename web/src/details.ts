@@ -21,14 +21,14 @@ export function details(node: Node): HTMLElement {
     : null;
   return h(
     "section",
-    { class: "card details", "aria-labelledby": "details-title", "aria-live": "polite" },
+    { class: "card details", tabindex: -1, "aria-labelledby": "details-title", "aria-live": "polite" },
     h("header", {}, h("h2", { id: "details-title" }, h("span", { class: "kind" }, scope.kind), " ", titleOf(node))),
     waste,
     h(
       "dl",
       { class: "pairs" },
-      pair("In all", moneys(scope.cost)),
-      pair("Direct", scope.priced || !scope.is_leaf ? moneys(scope.direct_cost) : "not priced"),
+      pair("In all", moneys(scope.cost, { bound: scope.partial })),
+      pair("Direct", scope.priced || !scope.is_leaf ? moneys(scope.direct_cost, { bound: scope.partial && scope.is_leaf }) : "not priced"),
       pair("Took", `${duration(scope.for_us)}, from ${duration(scope.at_us)}`),
       pair("Ended", `${STATUS[scope.status ?? "ok"] ?? scope.status}${scope.error_type ? `: ${scope.error_type}` : ""}`),
       scope.iteration ? pair("Turn", `${scope.iteration}`) : null,

@@ -46,16 +46,22 @@ export function amountText(amount: string, currency: string, places = placesFor(
   return marked(text, currency);
 }
 
+/** An amount that may be more than is known: `\u2265 $0.01`, or that nothing of it is. */
+export function atLeast(amount: string, currency: string, partial: boolean, places?: number): string {
+  const text = amountText(amount, currency, places);
+  if (!partial) return text;
+  return Number(amount) ? `\u2265\u2009${text}` : "not priced";
+}
+
 /** An amount whose every digit is at hand: as its title, and in `data-exact`. */
 export function money(
   amount: string,
   currency: string,
   { places, bound = false }: { places?: number; bound?: boolean } = {},
 ): HTMLElement {
-  const text = amountText(amount, currency, places ?? placesFor([amount]));
-  const exact = `${amount} ${currency}`;
-  const said = bound ? h("span", { title: "at least: something is not known" }, "\u2265\u2009") : null;
-  return h("span", { class: "money", title: exact, "data-exact": amount }, said, text);
+  const text = atLeast(amount, currency, bound, places ?? placesFor([amount]));
+  const exact = `${bound ? "at least " : ""}${amount} ${currency}`;
+  return h("span", { class: "money", title: exact, "data-exact": amount }, text);
 }
 
 /** Money with all of its currencies, side by side. */

@@ -2,9 +2,9 @@
 
 import { sized } from "./bars";
 import { h, type Child } from "./dom";
-import { amountText, brief, counted } from "./figures";
+import { brief, counted } from "./figures";
 import type { Picture } from "./request";
-import { spoken, titleOf, weightOf, type Node } from "./scopes";
+import { costText, spoken, titleOf, weightOf, type Node } from "./scopes";
 
 const NARROWEST = 0.0012;
 const MOST_CELLS = 2500;
@@ -82,8 +82,8 @@ function sizeOf(node: Node): number {
 function drawn({ node, left, width }: Cell, root: Node, picture: Picture): HTMLElement {
   const { scope } = node;
   const is = node === picture.selected;
-  const { amount, currency } = scope.cost;
-  const figure = picture.weight === "cost" ? amountText(amount, currency) : `${brief(scope.tokens)} tokens`;
+  const atTop = node === root;
+  const figure = picture.weight === "cost" ? costText(node) : `${brief(scope.tokens)} tokens`;
   const waste = scope.waste_reason ? " wasted" : "";
   const cell = h(
     "div",
@@ -96,8 +96,7 @@ function drawn({ node, left, width }: Cell, root: Node, picture: Picture): HTMLE
       "data-index": node.index,
       title: spoken(node),
       tabindex: is ? 0 : -1,
-      onClick: () => picture.select(node),
-      onDblclick: () => picture.zoom(node),
+      onClick: () => (node !== picture.selected ? picture.select(node) : picture.zoom(atTop ? (node.parent ?? node) : node)),
     },
     h("span", { class: "text" }, titleOf(node)),
     width > 0.12 ? h("span", { class: "amount" }, figure) : null,

@@ -110,11 +110,11 @@ function line(
     h("td", { class: "n", "data-name": "calls" }, count(row.calls)),
     h("td", { class: "n", "data-name": "tokens" }, brief(row.tokens)),
     h("td", { class: "n lostText", "data-name": "waste" }, waste),
-    h("td", { class: "n", "data-name": "share" }, place(row.cost) ? percentText(row.percent) : "0%"),
+    h("td", { class: "n", "data-name": "share" }, place(row.cost) ? percentText(row.percent) : row.partial ? "" : "0%"),
     h(
       "td",
       { class: "n cost", "data-name": "cost" },
-      money(row.cost, currency, { places }),
+      money(row.cost, currency, { places, bound: row.partial > 0 }),
       meterBar(place(row.cost), most, place(row.waste)),
     ),
   );

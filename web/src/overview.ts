@@ -63,7 +63,7 @@ function todayCard(report: Report): HTMLElement {
       "div",
       { class: "said" },
       h("h2", { id: "today-title" }, `Today, ${instant(today.from, "day")}`),
-      h("p", { class: "big", id: "today-cost" }, money(today.cost, currency, { places })),
+      h("p", { class: "big", id: "today-cost" }, money(today.cost, currency, { places, bound: today.partial > 0 })),
       change,
       rest,
     ),

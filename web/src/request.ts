@@ -7,7 +7,7 @@ import { details } from "./details";
 import { flame, flameStep } from "./flame";
 import { provenanceCard } from "./provenance";
 import { amend, route, toRequest } from "./route";
-import { chosen, Colours, rootsOf, type Colouring, type Node, type Weight } from "./scopes";
+import { chosen, Colours, rootsOf, titleOf, type Colouring, type Node, type Weight } from "./scopes";
 import { timeline, timelineStep } from "./timeline";
 import type { Detail, Report, Row } from "./value";
 import { rowsOf } from "./value";
@@ -25,6 +25,10 @@ export interface Picture {
   more: (rows: number) => void;
 }
 
+const KEYS: Record<string, string> = {
+  flame: "Arrow keys move; Enter, or a second click, zooms in; Escape zooms out.",
+  timeline: "Arrow keys move from row to row, and sideways into and out of a scope.",
+};
 const ARROWS = ["ArrowUp", "ArrowDown", "ArrowLeft", "ArrowRight"];
 
 export function requestView(report: Report, id: string): Child[] {
@@ -114,6 +118,8 @@ function pictureCard(detail: Detail, chosenScope: HTMLElement): HTMLElement {
   const nodes = rootsOf(detail);
   const body = h("div", { onKeydown: (event: KeyboardEvent) => pressed(event) });
   const legend = h("div", {});
+  const readout = h("p", { class: "readout" });
+  const keys = h("p", { class: "keys quiet" });
   const state = {
     shape: query.get("as") === "timeline" ? "timeline" : "flame",
     by: (["model", "waste"].find((name) => name === query.get("colour")) ?? "agent") as Colouring,
@@ -134,7 +140,7 @@ function pictureCard(detail: Detail, chosenScope: HTMLElement): HTMLElement {
       mark(before, false);
       mark(cell, true);
       cell.focus();
-      chosenScope.replaceChildren(details(node));
+      told(node);
     },
     zoom: (node) => {
       picture.zoomed = node;
@@ -147,11 +153,16 @@ function pictureCard(detail: Detail, chosenScope: HTMLElement): HTMLElement {
       draw(false);
     },
   };
+  const told = (node: Node) => {
+    chosenScope.replaceChildren(details(node));
+    readout.replaceChildren(...readoutOf(node, chosenScope));
+  };
   const draw = (focus: boolean) => {
     if (state.shape === "flame" && !within(picture.selected, picture.zoomed)) picture.zoomed = picture.selected.parent ?? picture.selected;
     body.replaceChildren(state.shape === "flame" ? flame(picture) : timeline(picture));
     legend.replaceChildren(legendOf(picture, detail));
-    chosenScope.replaceChildren(details(picture.selected));
+    told(picture.selected);
+    keys.textContent = KEYS[state.shape] ?? "";
     if (focus) body.querySelector<HTMLElement>(`[data-index="${picture.selected.index}"]`)?.focus();
   };
   const pressed = (event: KeyboardEvent) => {
@@ -195,8 +206,24 @@ function pictureCard(detail: Detail, chosenScope: HTMLElement): HTMLElement {
   width.hidden = state.shape !== "flame";
   draw(false);
   const tools = h("div", { class: "tools" }, shape, h("span", { class: "spring" }), colour, width);
-  const keys = h("p", { class: "keys quiet" }, "Arrow keys move, Enter or a double click zooms in, Escape out.");
-  return h("section", { class: "card picture", "aria-label": "The request as a picture" }, tools, legend, body, keys);
+  return h("section", { class: "card picture", "aria-label": "The request as a picture" }, tools, legend, body, keys, readout);
+}
+
+/** The chosen scope in a line that stays in view while its details are further down. */
+function readoutOf(node: Node, chosenScope: HTMLElement): HTMLElement[] {
+  const { scope } = node;
+  const go = () => {
+    const card = chosenScope.querySelector<HTMLElement>(".details");
+    card?.scrollIntoView({ block: "nearest" });
+    card?.focus({ preventScroll: true });
+  };
+  return [
+    h("span", { class: "name" }, h("span", { class: "kind" }, scope.kind), " ", h("strong", {}, titleOf(node))),
+    h("span", {}, moneys(scope.cost, { bound: scope.partial }), " in all"),
+    node.children.length ? h("span", {}, moneys(scope.direct_cost), " direct") : h("span", {}, counted(scope.tokens, "token")),
+    scope.waste_reason ? h("span", { class: "lostText" }, `waste: ${scope.waste_reason}`) : h("span", { class: "quiet" }, duration(scope.for_us)),
+    h("button", { type: "button", class: "link", onClick: go }, "Details"),
+  ];
 }
 
 function mark(cell: Element | null, is: boolean): void {

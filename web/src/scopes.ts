@@ -1,7 +1,7 @@
 /** The scopes of a request as a tree, and what they are coloured by. */
 
 import { place } from "./bars";
-import { amountText, counted, duration } from "./figures";
+import { atLeast, counted, duration } from "./figures";
 import type { Detail, Scope } from "./value";
 
 export interface Node {
@@ -42,14 +42,18 @@ export function weightOf({ scope }: Node, weight: Weight): number {
   return weight === "cost" ? place(scope.cost.amount) : scope.tokens;
 }
 
+/** What a scope cost with all that is below it, as far as is known. */
+export function costText({ scope }: Node): string {
+  return atLeast(scope.cost.amount, scope.cost.currency, scope.partial);
+}
+
 /** What a scope is, in a sentence for those who do not see where it stands. */
 export function spoken(node: Node): string {
   const { scope } = node;
-  const cost = (one: { amount: string; currency: string }) => amountText(one.amount, one.currency);
   const parts = [
     `${scope.kind} ${titleOf(node)}`,
-    `${cost(scope.cost)} in all`,
-    node.children.length ? `${cost(scope.direct_cost)} direct` : "",
+    `${costText(node)} in all`,
+    node.children.length ? `${atLeast(scope.direct_cost.amount, scope.direct_cost.currency, false)} direct` : "",
     counted(scope.tokens, "token"),
     duration(scope.for_us),
     scope.waste_reason ? `waste: ${scope.waste_reason}` : "",

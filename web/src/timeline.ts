@@ -2,9 +2,9 @@
 
 import { sized } from "./bars";
 import { h } from "./dom";
-import { amountText, count, duration } from "./figures";
+import { count, duration } from "./figures";
 import type { Picture } from "./request";
-import { spoken, titleOf, type Node } from "./scopes";
+import { costText, spoken, titleOf, type Node } from "./scopes";
 
 const MOST_ROWS = 300;
 const TICKS = 4;
@@ -64,7 +64,7 @@ function row(node: Node, whole: number, picture: Picture): HTMLElement {
     },
     label,
     h("span", { class: "track" }, bar, ...marks),
-    h("span", { class: "amount" }, amountText(scope.cost.amount, scope.cost.currency)),
+    h("span", { class: "amount" }, costText(node)),
   );
 }
 

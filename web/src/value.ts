@@ -63,6 +63,7 @@ export interface Scope {
   cost: Money;
   direct_cost: Money;
   is_leaf: boolean;
+  partial: boolean;
   priced: boolean;
   call?: Call;
 }
@@ -154,6 +155,7 @@ export interface GroupRow {
   cost: string;
   percent: string | null;
   waste: string;
+  partial: number;
 }
 
 export interface Group {
@@ -203,6 +205,7 @@ export interface Report {
   today: {
     from: string;
     cost: string;
+    partial: number;
     requests: number;
     hours: string[];
     yesterday: string;

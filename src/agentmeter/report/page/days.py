@@ -29,6 +29,7 @@ def today(report: Report, spent: Iterable[Spending], now_ns: int) -> dict[str, A
     return {
         "from": iso(start),
         "cost": plain(now),
+        "partial": sum(one.partial for one in recent if one.started_ns >= start),
         "requests": sum(
             one.tree.record.started_ns // DAY * DAY == start for one in report.requests
         ),

@@ -91,6 +91,7 @@ def _row(key: str, spent: Sequence[Spending], whole: Decimal) -> dict[str, Any]:
         "cost": plain(cost),
         "percent": percent(cost, whole),
         "waste": plain(_cost(one for one in spent if one.wasted)),
+        "partial": sum(one.partial for one in spent),
     }
 
 

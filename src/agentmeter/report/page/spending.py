@@ -4,8 +4,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from decimal import Decimal
 
+from agentmeter.model import Extent
 from agentmeter.report.breakdown import NONE, leaf_key, leaves
-from agentmeter.report.report import Report
+from agentmeter.report.report import Report, ScopeReport
 
 BY = ("feature", "tenant", "model", "agent", "tool", "user")
 """What cost is grouped by, in the order in which the page offers it."""
@@ -15,7 +16,7 @@ BY = ("feature", "tenant", "model", "agent", "tool", "user")
 class Spending:
     """One leaf: the request and the instant it belongs to, its keys by ``BY``, and its figures.
 
-    ``amount`` and ``wasted`` are in the currency that was asked for.
+    ``amount`` is in the currency that was asked for; ``partial`` where there may be more of it.
     """
 
     request: int
@@ -25,6 +26,7 @@ class Spending:
     tokens: int
     amount: Decimal
     wasted: bool
+    partial: bool
 
 
 def spendings(report: Report, currency: str) -> Iterator[Spending]:
@@ -41,4 +43,13 @@ def spendings(report: Report, currency: str) -> Iterator[Spending]:
             scope.node.usage.total_tokens,
             scope.direct.get(currency, Decimal(0)),
             bool(scope.node.waste),
+            is_partial(scope),
         )
+
+
+def is_partial(scope: ScopeReport) -> bool:
+    """Whether a scope itself may have cost more than is known."""
+    call = scope.record.call
+    known = call.evidence.values() if call else ()
+    short = any(one.extent is not Extent.WHOLE for one in known)
+    return bool(scope.cost.gaps) or short or scope.node.only_observed

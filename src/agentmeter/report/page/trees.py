@@ -8,6 +8,7 @@ from typing import Any
 
 from agentmeter.model import Attempt
 from agentmeter.report.document import figure_values, provenance_values, scope_values
+from agentmeter.report.page.spending import is_partial
 from agentmeter.report.report import RequestReport, ScopeReport, walk
 
 MOST_SCOPES = 20_000
@@ -46,7 +47,13 @@ def _scopes(root: ScopeReport) -> list[dict[str, Any]]:
     place = {id(scope): index for index, scope in enumerate(order)}
     parents = {place[id(child)]: place[id(scope)] for scope in order for child in scope.children}
     start = min(scope.record.started_ns for scope in order)
-    return [_scope(scope, parents.get(index), start) for index, scope in enumerate(order)]
+    partial = [is_partial(scope) for scope in order]
+    for index in range(len(order) - 1, 0, -1):
+        partial[parents[index]] |= partial[index]
+    return [
+        {**_scope(scope, parents.get(index), start), "partial": partial[index]}
+        for index, scope in enumerate(order)
+    ]
 
 
 def _scope(scope: ScopeReport, parent: int | None, start: int) -> dict[str, Any]:
