@@ -2,6 +2,7 @@
 
 import gc
 import sys
+import time
 from dataclasses import replace
 from pathlib import Path
 
@@ -13,12 +14,20 @@ from agentmeter.cli.edge import Edge, edge_options
 from agentmeter.exceptions import ConfigurationError, SourceError
 from agentmeter.model import Entry
 from agentmeter.pricing import Cached, Catalog, Tariff
+from agentmeter.render.csv import csv_lines
+from agentmeter.render.html import page
 from agentmeter.report.breakdown import breakdown
 from agentmeter.report.document import row_values
+from agentmeter.report.flat import leaf_table, request_table
+from agentmeter.report.page.value import page_value
 from agentmeter.report.pricing import priced_now
 from agentmeter.report.report import Report, build
 from agentmeter.report.text import request_text, rows_text
 from agentmeter.store.reader import read
+
+
+WRITABLE = click.Path(path_type=Path, dir_okay=False, writable=True)
+"""A file that is written."""
 
 
 @click.command()
@@ -30,9 +39,19 @@ from agentmeter.store.reader import read
     "feature, plan or tag:NAME.",
 )
 @click.option("--json", "as_json", is_flag=True, help="JSON; amounts are decimal strings.")
+@click.option("--csv", "as_csv", is_flag=True, help="CSV, one line for each request.")
+@click.option("--leaves", is_flag=True, help="With --csv: one line for each call and charge.")
+@click.option("--html", type=WRITABLE, help="Write a page of its own to this file.")
 @edge_options
 def report(
-    source: Path | None, request_id: str | None, by: str | None, as_json: bool, edge: Edge
+    source: Path | None,
+    request_id: str | None,
+    by: str | None,
+    as_json: bool,
+    as_csv: bool,
+    leaves: bool,
+    html: Path | None,
+    edge: Edge,
 ) -> None:
     """Report on SOURCE.
 
@@ -44,6 +63,10 @@ def report(
             "--by breaks the direct cost down, which is exact and has no allocations in it; "
             "leave --allocations, --round, --rounding and --tax out"
         )
+    if as_json + as_csv + (html is not None) > 1 or (by and (as_csv or html)) or leaves > as_csv:
+        raise click.UsageError(
+            "one of --json, --csv and --html; --by is shown as text or JSON, --leaves is for --csv"
+        )
     made = edge.applied(made_from(where(source)))
     if request_id is not None:
         made = _only(made, request_id)
@@ -51,6 +74,10 @@ def report(
         _broken_down(made, by, as_json=as_json)
     elif as_json:
         write_json(made.to_json())
+    elif as_csv:
+        _write_csv(made, leaves=leaves)
+    elif html is not None:
+        _write_page(made, html)
     elif request_id is not None:
         click.echo(request_text(made.requests[0]))
     else:
@@ -66,6 +93,26 @@ def _broken_down(made: Report, by: str, *, as_json: bool) -> None:
         write_json({"by": by, "rows": row_values(rows)})
     else:
         click.echo(rows_text(by, rows))
+
+
+def _write_csv(made: Report, *, leaves: bool) -> None:
+    table = leaf_table(made) if leaves else request_table(made)
+    for line in csv_lines(table):
+        sys.stdout.buffer.write(line.encode("utf-8", "backslashreplace"))
+
+
+def _write_page(made: Report, file: Path) -> None:
+    """Write the page whole or not at all: a reader may have the old one open."""
+    text = page(page_value(made, time.time_ns()))
+    try:
+        part = file.with_name(f"{file.name}.part")
+        part.write_text(text, "utf-8")
+        part.replace(file)
+    except OSError as error:
+        raise click.ClickException(
+            f"{file}: {error.strerror}; name a file that can be written"
+        ) from error
+    click.echo(f"The page is in {file}", err=True)
 
 
 def where(source: Path | None) -> Path:
