@@ -39,14 +39,20 @@ def request_table(report: Report) -> Table:
 
 
 def leaf_table(report: Report) -> Table:
-    """One row for each call and each charge: their cost sums to the report's."""
-    found = list(leaves(report))
+    """One row for each call and each charge, by start: their cost sums to the report's."""
+    found = sorted(leaves(report), key=started)
     meters = _meters(scope.node.usage for _, _, scope in found)
     rows = (
         (*_values(leaf, _OF_LEAF), *(leaf[2].node.usage.get(meter) for meter in meters))
         for leaf in found
     )
     return Table((*_OF_LEAF, *(f"usage.{meter}" for meter in meters)), tuple(rows))
+
+
+def started(leaf: Leaf) -> tuple[int, str]:
+    """Leaves in the order in which they were begun."""
+    record = leaf[2].record
+    return record.started_ns, record.scope_id
 
 
 def _values(subject: Any, columns: Mapping[str, Callable[[Any], Any]]) -> Iterator[Any]:

@@ -6,6 +6,7 @@ from decimal import Decimal
 
 from agentmeter.model.money import CONTEXT, total
 from agentmeter.report.breakdown import Leaf, leaves
+from agentmeter.report.flat import started
 from agentmeter.report.report import Report, ScopeReport
 
 Stack = tuple[str, ...]
@@ -31,7 +32,7 @@ def stacks(report: Report, most: int) -> Iterator[Stacks]:
     One of each for every currency. Leaves without a price have no weight, and are in none.
     """
     found: dict[str, dict[str, list[tuple[Stack, Decimal]]]] = {}
-    for leaf in leaves(report):
+    for leaf in sorted(leaves(report), key=started):
         request, _, scope = leaf
         if scope.cost.lines:
             by_request = found.setdefault(scope.cost.currency, {})
