@@ -92,14 +92,14 @@ function drawn({ node, left, width }: Cell, root: Node, picture: Picture): HTMLE
       role: "treeitem",
       "aria-level": node.depth - root.depth + 1,
       "aria-selected": String(is),
-      "aria-label": spoken(node),
       "data-index": node.index,
       title: spoken(node),
       tabindex: is ? 0 : -1,
       onClick: () => (node !== picture.selected ? picture.select(node) : picture.zoom(atTop ? (node.parent ?? node) : node)),
     },
-    h("span", { class: "text" }, titleOf(node)),
-    width > 0.12 ? h("span", { class: "amount" }, figure) : null,
+    h("span", { class: "unseen" }, spoken(node)),
+    h("span", { class: "text", "aria-hidden": "true" }, titleOf(node)),
+    width > 0.12 ? h("span", { class: "amount", "aria-hidden": "true" }, figure) : null,
   );
   return sized(cell, {
     left: `${(100 * left).toFixed(4)}%`,

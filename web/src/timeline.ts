@@ -46,7 +46,7 @@ function row(node: Node, whole: number, picture: Picture): HTMLElement {
       sized(h("span", { class: "failed" }), { left: part(one.at_us, whole), width: part(one.for_us, whole) }),
     );
   const label = sized(
-    h("span", { class: "label" }, h("span", { class: "kind" }, scope.kind), " ", h("span", { class: "name" }, titleOf(node))),
+    h("span", { class: "label", "aria-hidden": "true" }, h("span", { class: "kind" }, scope.kind), " ", h("span", { class: "name" }, titleOf(node))),
     { "--depth": String(Math.min(node.depth, 12)) },
   );
   return h(
@@ -56,15 +56,15 @@ function row(node: Node, whole: number, picture: Picture): HTMLElement {
       role: "treeitem",
       "aria-level": node.depth + 1,
       "aria-selected": String(is),
-      "aria-label": spoken(node),
       "data-index": node.index,
       title: spoken(node),
       tabindex: is ? 0 : -1,
       onClick: () => picture.select(node),
     },
+    h("span", { class: "unseen" }, spoken(node)),
     label,
     h("span", { class: "track" }, bar, ...marks),
-    h("span", { class: "amount" }, costText(node)),
+    h("span", { class: "amount", "aria-hidden": "true" }, costText(node)),
   );
 }
 

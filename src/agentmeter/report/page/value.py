@@ -59,7 +59,7 @@ def page_value(
         "total": _total(report, currency),
         "today": today(report, spent, now_ns),
         "distribution": histogram([amount(one.amounts, currency) for one in ordered], currency),
-        "requests": {"columns": COLUMNS, "rows": [_row(one, currency) for one in ordered]},
+        "requests": {"columns": list(COLUMNS), "rows": [_row(one, currency) for one in ordered]},
         "trees": tree_values(ordered),
         **group_values(spent, len(report.requests)),
         "gaps": gap_values(report),
