@@ -103,7 +103,7 @@ function lines(call: Call, currency: string): HTMLElement | null {
 
 function missing(call: Call): HTMLElement | null {
   if (!call.gaps.length) return null;
-  const items = call.gaps.map((gap) => h("li", {}, h("code", {}, gap.meter), `: ${gap.reason}`));
+  const items = call.gaps.map((gap) => h("li", {}, gap.quantity === null ? "" : `${count(gap.quantity)} `, h("code", {}, gap.meter), `: ${gap.reason}`));
   return h("div", {}, h("h3", {}, "Not priced"), h("ul", {}, ...items));
 }
 

@@ -42,7 +42,7 @@ export interface Call {
   attempts: Attempt[];
   evidence?: Record<string, { source: string; extent: string }>;
   lines?: Line[];
-  gaps: { meter: string; reason: string }[];
+  gaps: { meter: string; quantity: number | null; reason: string }[];
 }
 
 export interface Scope {
@@ -59,7 +59,6 @@ export interface Scope {
   waste_reason?: string;
   seen_by?: string[];
   usage?: Usage;
-  direct_usage?: Usage;
   cost: Money;
   direct_cost: Money;
   is_leaf: boolean;

@@ -11,10 +11,10 @@ from agentmeter.report.document import figure_values, provenance_values, scope_v
 from agentmeter.report.page.spending import is_partial
 from agentmeter.report.report import RequestReport, ScopeReport, walk
 
-MOST_SCOPES = 20_000
+MOST_SCOPES = 8_000
 """Scopes that the page carries over all trees; the first tree is there whatever its size."""
 _USUAL: dict[str, Any] = {"status": "ok", "iteration": 1, "seen_by": ["agentmeter"]}
-_NOT_SHOWN = frozenset({"scope_id", "started_at", "duration_ms", "stream", "tariff"})
+_NOT_SHOWN = frozenset({"scope_id", "started_at", "duration_ms", "stream", "tariff", "direct_usage"})
 
 
 def tree_values(ordered: Sequence[RequestReport]) -> dict[str, Any]:
@@ -71,7 +71,10 @@ def _scope(scope: ScopeReport, parent: int | None, start: int) -> dict[str, Any]
     if call is None or record.call is None:
         return made
     tries = _attempts(record.call.attempts, start)
-    gaps = [{"meter": gap.meter, "reason": gap.reason} for gap in scope.cost.gaps]
+    gaps = [
+        {"meter": gap.meter, "quantity": gap.quantity, "reason": gap.reason}
+        for gap in scope.cost.gaps
+    ]
     return {**made, "call": {**_present(call), "attempts": tries, "gaps": gaps}}
 
 
