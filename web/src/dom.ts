@@ -82,5 +82,6 @@ export function choice(
     pick(next.dataset.value!);
   };
   const group = { class: "choice", role: "radiogroup", "aria-label": label, onKeydown: moved };
-  return h("div", group, ...buttons);
+  const told = h("span", { class: "quiet", "aria-hidden": "true" }, label);
+  return h("div", { class: "labelled" }, told, h("div", group, ...buttons));
 }

@@ -23,7 +23,7 @@ export function groupsCard(report: Report, keys: string[], title: string): HTMLE
   const show = (by: string) => body.replaceChildren(...grouped(report, by));
   const chosen = keys.includes(wanted) ? wanted : keys[0]!;
   const options = keys.map((by) => [by, NAMES[by] ?? by] as const);
-  const pick = choice("Group by", options, chosen, (by) => {
+  const pick = choice("By", options, chosen, (by) => {
     amend({ by });
     show(by);
   });
@@ -55,16 +55,16 @@ function layers(group: Group): { name: string; series: string[]; class: string }
 }
 
 function chart(report: Report, by: string, group: Group): HTMLElement {
-  const { from, step } = report.over_time;
+  const { from, step, cost } = report.over_time;
   const stacked = layers(group);
-  const sums = from.map((_, at) => stacked.reduce((sum, one) => sum + place(one.series[at] ?? "0"), 0));
-  const most = Math.max(...sums, 0);
+  const highest = cost.reduce((most, one) => (place(one) > place(most) ? one : most), "0");
+  const most = place(highest);
   const columns = from.map((iso, at) => {
     const parts = stacked.map((one) => ({ size: place(one.series[at] ?? "0"), class: one.class }));
     const told = stacked
       .filter((one) => place(one.series[at] ?? "0"))
       .map((one) => `${one.name}: ${amountText(one.series[at] ?? "0", report.currency)}`);
-    return column(parts, most, { title: [`${instant(iso, step)} UTC`, ...told].join("\n") });
+    return column(parts, most, { title: [`${instant(iso, step)} UTC: ${amountText(cost[at] ?? "0", report.currency)}`, ...told].join("\n") });
   });
   const label = `Cost by ${by} for each ${step}, ${counted(from.length, "bar")}; the figures are below`;
   const ends = [from[0], from[Math.floor(from.length / 2)], from[from.length - 1]];
@@ -72,6 +72,7 @@ function chart(report: Report, by: string, group: Group): HTMLElement {
   return h(
     "figure",
     { class: "overtime" },
+    h("p", { class: "highest" }, money(highest, report.currency)),
     h("div", { class: "columns", role: "img", "aria-label": label }, ...columns),
     h("figcaption", {}, ...ticks.map((iso) => h("span", {}, instant(iso, step)))),
   );
@@ -121,9 +122,9 @@ function line(
 }
 
 function figures(report: Report, group: Group): HTMLElement {
-  const { from, step } = report.over_time;
-  const stacked = layers(group);
-  const places = placesFor(stacked.flatMap((one) => one.series));
+  const { from, step, cost } = report.over_time;
+  const stacked = [...layers(group), { name: "all", series: cost }];
+  const places = placesFor(cost);
   const body = from.map((iso, at) => [
     instant(iso, step),
     ...stacked.map((one) => money(one.series[at] ?? "0", report.currency, { places })),

@@ -40,7 +40,7 @@ function frame(): void {
       h("span", { class: "aside" }, state, period, themeButton()),
     ),
     main,
-    h("footer", {}, "Amounts are exact: every one has all of its digits as its title."),
+    h("footer", {}, "Amounts are exact; hold the pointer over one to see all of its digits."),
   );
 }
 

@@ -187,18 +187,18 @@ function pictureCard(detail: Detail, chosenScope: HTMLElement): HTMLElement {
     if (!drawn && state.shape === "flame") picture.zoomed = within(node, picture.zoomed) ? (node.parent ?? node) : node;
     picture.select(node);
   };
-  const shape = choice("Show as", [["flame", "Flame graph"], ["timeline", "Timeline"]], state.shape, (value) => {
+  const shape = choice("Show", [["flame", "Flame graph"], ["timeline", "Timeline"]], state.shape, (value) => {
     state.shape = value;
     amend({ as: value === "flame" ? null : value });
     width.hidden = value !== "flame";
     draw(false);
   });
-  const colour = choice("Colour by", [["agent", "Agent"], ["model", "Model"], ["waste", "Waste"]], state.by, (value) => {
+  const colour = choice("Colour", [["agent", "Agent"], ["model", "Model"], ["waste", "Waste"]], state.by, (value) => {
     picture.colours = new Colours(nodes, value as Colouring);
     amend({ colour: value === "agent" ? null : value });
     draw(false);
   });
-  const width = choice("Width by", [["cost", "Cost"], ["tokens", "Tokens"]], picture.weight, (value) => {
+  const width = choice("Width", [["cost", "Cost"], ["tokens", "Tokens"]], picture.weight, (value) => {
     picture.weight = value as Weight;
     amend({ width: value === "cost" ? null : value });
     draw(false);
@@ -219,7 +219,7 @@ function readoutOf(node: Node, chosenScope: HTMLElement): HTMLElement[] {
   };
   return [
     h("span", { class: "name" }, h("span", { class: "kind" }, scope.kind), " ", h("strong", {}, titleOf(node))),
-    h("span", {}, moneys(scope.cost, { bound: scope.partial }), " in all"),
+    h("span", {}, moneys(scope.cost, { bound: scope.partial }), place(scope.cost.amount) || !scope.partial ? " in all" : ""),
     node.children.length ? h("span", {}, moneys(scope.direct_cost), " direct") : h("span", {}, counted(scope.tokens, "token")),
     scope.waste_reason ? h("span", { class: "lostText" }, `waste: ${scope.waste_reason}`) : h("span", { class: "quiet" }, duration(scope.for_us)),
     h("button", { type: "button", class: "link", onClick: go }, "Details"),

@@ -216,7 +216,7 @@ export interface Report {
   distribution: Distribution;
   requests: { columns: string[]; rows: unknown[][] };
   trees: { by_id: Record<string, Detail>; left_out: number };
-  over_time: { step: string; from: string[] };
+  over_time: { step: string; from: string[]; cost: string[] };
   groups: Record<string, Group>;
   gaps: {
     rows: (Gap & { unknown: number; requests: number })[];

@@ -25,7 +25,6 @@ from agentmeter.report.report import Report, build
 from agentmeter.report.text import request_text, rows_text
 from agentmeter.store.reader import read
 
-
 WRITABLE = click.Path(path_type=Path, dir_okay=False, writable=True)
 """A file that is written."""
 

@@ -27,11 +27,16 @@ SHOWN_OVER_TIME = 6
 _MOST_ROWS = 100
 
 
-def group_values(spent: Sequence[Spending], requests: int) -> dict[str, Any]:
-    """``groups`` by each of ``BY`` and ``over_time``, the steps that their series go by."""
+def group_values(spent: Sequence[Spending]) -> dict[str, Any]:
+    """``groups`` by each of ``BY``; ``over_time``: the steps that series go by, and the whole."""
     step, starts = _steps([one.started_ns for one in spent])
     groups = {by: _group(spent, index, starts, STEPS[step]) for index, by in enumerate(BY)}
-    return {"over_time": {"step": step, "from": [iso(at) for at in starts]}, "groups": groups}
+    over_time = {
+        "step": step,
+        "from": [iso(at) for at in starts],
+        "cost": _series(spent, starts, STEPS[step]),
+    }
+    return {"over_time": over_time, "groups": groups}
 
 
 def _steps(instants: Sequence[int]) -> tuple[str, list[int]]:

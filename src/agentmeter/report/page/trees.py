@@ -14,7 +14,9 @@ from agentmeter.report.report import RequestReport, ScopeReport, walk
 MOST_SCOPES = 8_000
 """Scopes that the page carries over all trees; the first tree is there whatever its size."""
 _USUAL: dict[str, Any] = {"status": "ok", "iteration": 1, "seen_by": ["agentmeter"]}
-_NOT_SHOWN = frozenset({"scope_id", "started_at", "duration_ms", "stream", "tariff", "direct_usage"})
+_NOT_SHOWN = frozenset(
+    {"scope_id", "started_at", "duration_ms", "stream", "tariff", "direct_usage"}
+)
 
 
 def tree_values(ordered: Sequence[RequestReport]) -> dict[str, Any]:

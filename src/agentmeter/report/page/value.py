@@ -61,7 +61,7 @@ def page_value(
         "distribution": histogram([amount(one.amounts, currency) for one in ordered], currency),
         "requests": {"columns": list(COLUMNS), "rows": [_row(one, currency) for one in ordered]},
         "trees": tree_values(ordered),
-        **group_values(spent, len(report.requests)),
+        **group_values(spent),
         "gaps": gap_values(report),
         "unattributed": figure_values(report.unattributed) if report.unattributed else None,
         "exchange": exchange_values(report),
