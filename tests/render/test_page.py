@@ -367,6 +367,26 @@ def test_a_tree_deeper_than_any_stack(tab: Page, tmp_path: Path) -> None:
     assert tab.get_by_role("treeitem").count() == 600
 
 
+@pytest.mark.parametrize("name", ["__proto__", "constructor", "toString", "\ud800"])
+def test_names_that_every_object_has(tab: Page, tmp_path: Path, name: str) -> None:
+    """Are names like any other, of requests, reasons, keys and tags."""
+    with metered() as meter, am.request(name, id=name, user=name, feature=name, tags={name: name}):
+        with am.branch(name) as branch, am.call(provider=name, model=name) as call:
+            call.record(am.Usage(input=7))
+        branch.discard(name)
+    at = shown(tab, tmp_path, page_value(meter.report(), NOW)["report"])
+    tab.goto(at)
+    tab.wait_for_selector("main h1", state="attached")
+    if name != "\ud800":
+        assert tab.locator("h1").inner_text() == name, "a lone request is shown at once"
+        for choice in ("Waste", "Tokens", "Timeline"):
+            tab.get_by_role("radio", name=choice).click()
+        tab.get_by_role("treeitem").last.click()
+        assert tab.locator(".details h2").inner_text() == f"call {name}"
+    for view in ("overview", "requests", "groups?by=model", "gaps"):
+        opened(tab, at, view)
+
+
 def test_nothing_recorded_is_said_plainly(tab: Page, tmp_path: Path) -> None:
     """Instead of a page of zeros."""
     at = shown(tab, tmp_path, page_value(Report(()), NOW)["report"])
@@ -453,3 +473,5 @@ def test_live_from_a_server(tab: Page, value: dict[str, Any]) -> None:
         events.put("more")
         expect(tab.locator("#total-cost .money")).to_have_attribute("data-exact", "7.25")
         expect(tab.get_by_role("radio", name="Model")).to_be_checked()
+        expect(tab.get_by_role("radio", name="Model")).to_be_focused()
+        tab.goto("about:blank")

@@ -5,6 +5,13 @@ import { h, type Child, type Props } from "./dom";
 /** The number that a decimal string has its place by. */
 export const place = (amount: string): number => Number(amount) || 0;
 
+/** The largest of any number of numbers, nothing being the least. */
+export function largest(numbers: Iterable<number>): number {
+  let most = 0;
+  for (const number of numbers) most = Math.max(most, number);
+  return most;
+}
+
 /** Sets sizes and positions, which the page's policy allows a script but no attribute. */
 export function sized<E extends HTMLElement | SVGElement>(
   element: E,
@@ -32,6 +39,8 @@ export function column(parts: { size: number; class: string }[], most: number, p
   return h("span", { ...props, class: "column" }, ...stack.reverse());
 }
 
+const OPEN = new Set<string>();
+
 /** A table behind a summary, so that every chart can be read as figures. */
 export function asTable(summary: string, heads: string[], rows: Child[][]): HTMLElement {
   const head = h("tr", {}, ...heads.map((text) => h("th", { scope: "col" }, text)));
@@ -44,5 +53,10 @@ export function asTable(summary: string, heads: string[], rows: Child[][]): HTML
   );
   const table = h("table", { class: "plain" }, h("thead", {}, head), h("tbody", {}, ...body));
   const wide = h("div", { class: "wide", tabindex: 0, role: "region", "aria-label": summary }, table);
-  return h("details", { class: "figures" }, h("summary", {}, summary), wide);
+  const kept = (event: Event) => {
+    if ((event.target as HTMLDetailsElement).open) OPEN.add(summary);
+    else OPEN.delete(summary);
+  };
+  const props = { class: "figures", open: OPEN.has(summary), onToggle: kept };
+  return h("details", props, h("summary", {}, summary), wide);
 }

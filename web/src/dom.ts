@@ -57,6 +57,7 @@ export function choice(
         type: "button",
         role: "radio",
         "data-value": value,
+        id: `${label}-${value}`.toLowerCase(),
         "aria-checked": String(value === chosen),
         tabindex: value === chosen ? 0 : -1,
         onClick: () => pick(value),

@@ -1,6 +1,6 @@
 /** A request as a flame graph, the root on top: as wide as what it cost with all that is below it. */
 
-import { sized } from "./bars";
+import { largest, sized } from "./bars";
 import { h, type Child } from "./dom";
 import { brief, counted } from "./figures";
 import type { Picture } from "./request";
@@ -19,7 +19,7 @@ export function flame(picture: Picture): HTMLElement {
   const { nodes, zoomed: root } = picture;
   if (weightOf(root, picture.weight) <= 0) return nothing(picture);
   const { cells, narrow } = laidOut(root, picture);
-  const deepest = Math.max(...cells.map((cell) => cell.node.depth - root.depth));
+  const deepest = largest(cells.map((cell) => cell.node.depth - root.depth));
   const tree = h(
     "div",
     { class: "flame", role: "tree", "aria-label": `Flame graph by ${picture.weight}` },
@@ -75,7 +75,7 @@ function laidOut(root: Node, { weight }: Picture): { cells: Cell[]; narrow: numb
 
 function sizeOf(node: Node): number {
   const found = [node];
-  for (let at = 0; at < found.length; at += 1) found.push(...found[at]!.children);
+  for (let at = 0; at < found.length; at += 1) for (const child of found[at]!.children) found.push(child);
   return found.length;
 }
 
@@ -93,6 +93,7 @@ function drawn({ node, left, width }: Cell, root: Node, picture: Picture): HTMLE
       "aria-level": node.depth - root.depth + 1,
       "aria-selected": String(is),
       "data-index": node.index,
+      id: `scope-${node.index}`,
       title: spoken(node),
       tabindex: is ? 0 : -1,
       onClick: () => (node !== picture.selected ? picture.select(node) : picture.zoom(atTop ? (node.parent ?? node) : node)),

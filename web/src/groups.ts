@@ -1,6 +1,6 @@
 /** Cost by a key, over time and in all. */
 
-import { asTable, column, meterBar, place } from "./bars";
+import { asTable, column, largest, meterBar, place } from "./bars";
 import { card, choice, h, type Child } from "./dom";
 import { amountText, brief, count, counted, instant, money, percentText, placesFor } from "./figures";
 import { amend, route } from "./route";
@@ -81,7 +81,7 @@ function chart(report: Report, by: string, group: Group): HTMLElement {
 function rows(report: Report, by: string, group: Group): HTMLElement {
   const { currency } = report;
   const places = placesFor(group.rows.map((row) => row.cost));
-  const most = Math.max(...group.rows.map((row) => place(row.cost)));
+  const most = largest(group.rows.map((row) => place(row.cost)));
   const heads = [NAMES[by] ?? by, "Requests", "Calls", "Tokens", "Waste", "Share", "Cost"];
   const body = group.rows.map((row, at) => line(row, at, currency, places, most, group));
   const head = h("tr", {}, ...heads.map((text, at) => h("th", { scope: "col", class: at ? "n" : "" }, text)));

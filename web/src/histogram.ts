@@ -1,6 +1,6 @@
 /** Cost per request: how many requests cost how much, and below them how much of the cost that is. */
 
-import { asTable, percentOf, place, sized } from "./bars";
+import { asTable, largest, percentOf, place, sized } from "./bars";
 import { card, h, type Child } from "./dom";
 import { amountText, count, counted, money, percentText, placesFor } from "./figures";
 import type { Bin, Distribution, Report } from "./value";
@@ -29,8 +29,8 @@ function tail(spread: Distribution): Child {
 
 function chart(spread: Distribution): HTMLElement | null {
   if (!spread.bins.length) return null;
-  const most = Math.max(...spread.bins.map((bin) => bin.requests));
-  const dearest = Math.max(...spread.bins.map((bin) => place(bin.cost)));
+  const most = largest(spread.bins.map((bin) => bin.requests));
+  const dearest = largest(spread.bins.map((bin) => place(bin.cost)));
   const bins = spread.bins.map((bin) => binLink(bin, spread, most, dearest));
   const label = "Requests by cost, on a logarithmic scale: upward how many, downward what they cost together";
   return h(

@@ -7,10 +7,10 @@ import { groupsView } from "./groups";
 import { overview } from "./overview";
 import { requestView } from "./request";
 import { requestsView } from "./requests";
-import { route } from "./route";
+import { route, toRequest } from "./route";
 import { follow } from "./source";
 import { themeButton } from "./theme";
-import type { Report } from "./value";
+import { rowsOf, type Report } from "./value";
 
 const VIEWS = [
   ["overview", "Overview"],
@@ -71,11 +71,16 @@ function show(): void {
 /** Shows another report in place, and keeps what had the focus. */
 function refresh(next: Report): void {
   const again = report !== null;
-  const [focused, top] = [document.activeElement?.id, scrollY];
+  const [focused, top] = [document.activeElement as HTMLInputElement | null, scrollY];
+  const caret = focused?.selectionStart ?? null;
   report = next;
+  const [only, more] = report.requests.rows;
+  if (!location.hash && only && !more) history.replaceState(null, "", toRequest(rowsOf(report)[0]!.id));
   show();
   if (!again) return;
-  if (focused) document.getElementById(focused)?.focus({ preventScroll: true });
+  const kept = document.getElementById(focused?.id || "none") as HTMLInputElement | null;
+  kept?.focus({ preventScroll: true });
+  if (caret !== null) kept?.setSelectionRange?.(caret, caret);
   scrollTo(0, top);
 }
 

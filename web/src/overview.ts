@@ -1,6 +1,6 @@
 /** The first look: today and its change, the tail, the dearest requests, where cost goes. */
 
-import { column, percentOf, place, sized } from "./bars";
+import { column, largest, percentOf, place, sized } from "./bars";
 import { card, h, type Child } from "./dom";
 import { amountText, brief, counted, count, instant, money, moneys, percentText, placesFor } from "./figures";
 import { gapsNote } from "./gaps";
@@ -72,7 +72,7 @@ function todayCard(report: Report): HTMLElement {
 }
 
 function hours({ today, currency }: Report): HTMLElement {
-  const most = Math.max(...today.hours.map(place), ...today.yesterday_hours.map(place));
+  const most = largest([...today.hours, ...today.yesterday_hours].map(place));
   const columns = today.hours.map((cost, hour) => {
     const before = today.yesterday_hours[hour] ?? "0";
     const title = `${hour}:00 UTC: ${amountText(cost, currency)}, yesterday ${amountText(before, currency)}`;

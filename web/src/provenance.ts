@@ -1,6 +1,6 @@
 /** Where a request's input came from, and what it cost to send it again and again. */
 
-import { meterBar, place } from "./bars";
+import { largest, meterBar, place } from "./bars";
 import { card, h } from "./dom";
 import { brief, count, counted, moneys } from "./figures";
 import type { Detail, Paid } from "./value";
@@ -30,7 +30,7 @@ const DEAREST = 8;
 export function provenanceCard({ provenance }: Detail): HTMLElement | null {
   const { by_origin, segments, evidence, untold_calls } = provenance;
   if (!by_origin.length) return null;
-  const most = Math.max(...by_origin.map((row) => place(row.cost.amount)));
+  const most = largest(by_origin.map((row) => place(row.cost.amount)));
   const untold = untold_calls ? h("p", { class: "quiet" }, `The input of ${counted(untold_calls, "call")} was not told apart.`) : null;
   return card(
     "provenance",

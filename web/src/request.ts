@@ -10,7 +10,7 @@ import { amend, route, toRequest } from "./route";
 import { chosen, Colours, rootsOf, titleOf, type Colouring, type Node, type Weight } from "./scopes";
 import { timeline, timelineStep } from "./timeline";
 import type { Detail, Report, Row } from "./value";
-import { rowsOf } from "./value";
+import { own, rowsOf } from "./value";
 
 /** What a picture shows, and what can be done to it. */
 export interface Picture {
@@ -34,7 +34,7 @@ const ARROWS = ["ArrowUp", "ArrowDown", "ArrowLeft", "ArrowRight"];
 export function requestView(report: Report, id: string): Child[] {
   const row = rowsOf(report).find((one) => one.id === id);
   if (!row) return [h("h1", { tabindex: -1 }, "No such request"), h("p", {}, h("code", {}, id))];
-  const detail = report.trees.by_id[id];
+  const detail = own(report.trees.by_id, id);
   const head = [back(), h("h1", { tabindex: -1 }, row.name || "request"), owner(row, detail)];
   if (!detail) return [...head, absent(row, report)];
   const chosenScope = h("div", { id: "chosen" });
@@ -239,7 +239,7 @@ function within(node: Node, root: Node): boolean {
 
 function legendOf({ colours }: Picture, detail: Detail): HTMLElement {
   const items = colours.keys.slice(0, 8).map((key) => {
-    const lost = colours.by === "waste" ? detail.waste.by_reason[key] : undefined;
+    const lost = colours.by === "waste" ? own(detail.waste.by_reason, key) : undefined;
     const cost = lost ? ` ${amountText(lost.amount, lost.currency)}` : "";
     return h("li", {}, h("span", { class: `swatch ${colours.classFor(key)}`, "aria-hidden": "true" }), (key || "\u2013") + cost);
   });

@@ -1,6 +1,6 @@
 /** The list of requests: searched, sorted and paged. */
 
-import { meterBar, place } from "./bars";
+import { largest, meterBar, place } from "./bars";
 import { h, type Child } from "./dom";
 import { amountText, brief, count, counted, duration, money, moneys, named, placesFor, time } from "./figures";
 import { amend, route, toRequest } from "./route";
@@ -28,6 +28,7 @@ export function requestsView(report: Report): Child[] {
   const all = rowsOf(report);
   const query = route().query;
   const body = h("div", {});
+  const told = h("p", { id: "found", role: "status", tabindex: -1, class: "quiet" });
   const state = {
     text: query.get("q") ?? "",
     sort: (SORTS.find(([key]) => key === query.get("sort"))?.[0] ?? "cost") as Key,
@@ -61,13 +62,15 @@ export function requestsView(report: Report): Child[] {
       show();
       document.getElementById("found")?.focus();
     };
-    body.replaceChildren(
+    told.replaceChildren(
       h(
-        "p",
-        { id: "found", role: "status", tabindex: -1, class: "quiet" },
+        "span",
+        {},
         found.length === all.length ? counted(all.length, "request") : `${count(found.length)} of ${counted(all.length, "request")}`,
         state.from ? range(report, state.from, state.until ?? "", () => ((state.from = state.until = null), show())) : null,
       ),
+    );
+    body.replaceChildren(
       requestTable(report, shown, "Requests", { ...state, by: sort }),
       pages > 1 ? pager(state.page, pages, turn) : h("span", {}),
     );
@@ -91,6 +94,7 @@ export function requestsView(report: Report): Child[] {
       "section",
       { class: "card", "aria-label": "Requests" },
       h("div", { class: "tools" }, h("label", { for: "search" }, "Find"), search),
+      told,
       body,
     ),
   ];
@@ -136,7 +140,7 @@ interface Sorting {
 
 export function requestTable(report: Report, rows: Row[], caption: string, sorting?: Sorting): HTMLElement {
   const places = placesFor(rows.map((row) => row.cost));
-  const most = Math.max(...rows.map((row) => place(row.cost)), 0);
+  const most = largest(rows.map((row) => place(row.cost)));
   const plain = ["Request", "User", "Tenant", "Feature"].map((text) => h("th", { scope: "col" }, text));
   const heads = SORTS.map(([key, text]) => sortHead(key, text, sorting));
   const head = h("tr", {}, plain[0], heads[0], ...plain.slice(1), ...heads.slice(1));
@@ -170,7 +174,7 @@ function line(report: Report, row: Row, places: number, most: number): HTMLEleme
     row.gaps ? h("span", { class: "flag warn" }, "not priced in full") : null,
     row.status === "ok" ? null : h("span", { class: "flag" }, STATUS[row.status] ?? row.status),
   ];
-  const link = h("a", { href: toRequest(row.id) }, h("span", { class: "name" }, row.name || "request"));
+  const link = h("a", { href: toRequest(row.id), id: `open-${row.id}` }, h("span", { class: "name" }, row.name || "request"));
   const id = h("code", { title: row.id }, row.id.slice(0, 8));
   const waste = place(row.waste) ? money(row.waste, currency, { places }) : h("span", { class: "none" }, "\u2013");
   const cost = money(row.cost, currency, { places, bound: Boolean(row.lower_bound) });

@@ -23,8 +23,9 @@ export function route(): Route {
   return { view: known, id: decoded(id), query: new URLSearchParams(query) };
 }
 
+/** The address of a request; half a surrogate pair has no place in one. */
 export function toRequest(id: string): string {
-  return `#/request/${encodeURIComponent(id)}`;
+  return `#/request/${encodeURIComponent(id.replace(/[\ud800-\udfff]/gu, "\ufffd"))}`;
 }
 
 /** Changes what the address says of the view without going to another. */

@@ -1,6 +1,6 @@
 /** A request as a timeline: one row for each scope, in the order of the tree, attempts within. */
 
-import { sized } from "./bars";
+import { largest, sized } from "./bars";
 import { h } from "./dom";
 import { count, duration } from "./figures";
 import type { Picture } from "./request";
@@ -12,7 +12,7 @@ const TICKS = 4;
 export function timeline(picture: Picture): HTMLElement {
   const { nodes } = picture;
   const shown = Math.max(MOST_ROWS, picture.selected.index + 1, picture.rows);
-  const whole = Math.max(1, ...nodes.map(({ scope }) => scope.at_us + scope.for_us));
+  const whole = Math.max(1, largest(nodes.map(({ scope }) => scope.at_us + scope.for_us)));
   const rows = nodes.slice(0, shown).map((node) => row(node, whole, picture));
   const ticks = Array.from({ length: TICKS + 1 }, (_, at) => duration(Math.round((whole * at) / TICKS)));
   const more =
@@ -57,6 +57,7 @@ function row(node: Node, whole: number, picture: Picture): HTMLElement {
       "aria-level": node.depth + 1,
       "aria-selected": String(is),
       "data-index": node.index,
+      id: `scope-${node.index}`,
       title: spoken(node),
       tabindex: is ? 0 : -1,
       onClick: () => picture.select(node),

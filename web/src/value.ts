@@ -255,6 +255,11 @@ export interface Row {
   gaps: number;
 }
 
+/** A key's own value: names from outside may be those of what every object has. */
+export function own<V>(values: Record<string, V>, key: string): V | undefined {
+  return Object.hasOwn(values, key) ? values[key] : undefined;
+}
+
 /** The rows of the list, from their compact form. */
 export function rowsOf(report: Report): Row[] {
   const { columns, rows } = report.requests;
