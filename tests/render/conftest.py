@@ -6,11 +6,11 @@ from typing import Any
 
 import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
+from tests.render.sample import NOW, sample
 
 from agentmeter.render.html import page
 from agentmeter.report.page.value import page_value
 from agentmeter.report.report import Report
-from tests.render.sample import NOW, sample
 
 CHROMIUM = shutil.which("chromium")
 FLAGS = [

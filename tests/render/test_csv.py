@@ -5,6 +5,7 @@ import io
 from decimal import Decimal
 
 from hypothesis import given
+from tests.property.strategies import traffic
 
 import agentmeter as am
 from agentmeter.model import Entry
@@ -12,7 +13,6 @@ from agentmeter.render.csv import csv_lines
 from agentmeter.report.flat import Table, leaf_table, request_table
 from agentmeter.report.report import build
 from agentmeter.testing import metered
-from tests.property.strategies import traffic
 
 
 def read(table: Table) -> list[dict[str, str]]:

@@ -15,6 +15,7 @@ from typing import Any
 
 import pytest
 from playwright.sync_api import Browser, Page, expect
+from tests.render.sample import BREAKOUT, HOSTILE, NOW
 
 import agentmeter as am
 from agentmeter.render.html import embedded, page, shell
@@ -22,7 +23,6 @@ from agentmeter.report.page import trees
 from agentmeter.report.page.value import page_value
 from agentmeter.report.report import Report
 from agentmeter.testing import metered
-from tests.render.sample import BREAKOUT, HOSTILE, NOW
 
 AXE = Path(__file__).parents[2] / "web" / "node_modules" / "axe-core" / "axe.min.js"
 PHONE = {"width": 360, "height": 740}

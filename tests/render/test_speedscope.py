@@ -5,6 +5,7 @@ from decimal import Decimal
 from typing import Any
 
 from hypothesis import given
+from tests.property.strategies import traffic
 
 import agentmeter as am
 from agentmeter.model import Entry
@@ -12,7 +13,6 @@ from agentmeter.render.speedscope import speedscope
 from agentmeter.report.report import Report, build
 from agentmeter.report.stacks import stacks
 from agentmeter.testing import metered
-from tests.property.strategies import traffic
 
 UNITS = {"none", "nanoseconds", "microseconds", "milliseconds", "seconds", "bytes"}
 

@@ -6,7 +6,6 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from tests.property.strategies import traffic
 
 from agentmeter.model import Call, Entry, Evidence, Extent, Kind, Money, Owner, Record, Usage
 from agentmeter.model.money import plain
@@ -15,6 +14,7 @@ from agentmeter.report.page.percent import percent
 from agentmeter.report.page.spending import BY
 from agentmeter.report.page.value import page_value
 from agentmeter.report.report import Report, build
+from tests.property.strategies import traffic
 
 HOUR = 3_600_000_000_000
 DAY = 24 * HOUR
