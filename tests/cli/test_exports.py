@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 from tests.cli.test_commands import agentmeter
+from tests.cli.test_plans_command import PLANS
 
 
 @pytest.fixture(scope="module")
@@ -54,6 +55,16 @@ def embedded_rows(folder: Path) -> list[str]:
     return [one["request_id"] for one in document["requests"]]
 
 
+def test_the_page_with_the_margin_of_plans(folder: Path) -> None:
+    """As the comparison of plans has it."""
+    (folder / "plans.toml").write_text(PLANS)
+    plans = ("--plans", "plans.toml")
+    done = agentmeter("report", "--html", "margin.html", *plans, cwd=folder)
+    assert done.returncode == 0, done.stderr
+    compared = json.loads(agentmeter("plans", "compare", *plans, "--json", cwd=folder).stdout)
+    assert embedded(folder / "margin.html")["margin"] == compared
+
+
 def test_csv_of_requests_and_of_leaves(folder: Path) -> None:
     """Both sum to the total."""
     for args, rows in ((("--csv",), 3), (("--csv", "--leaves"), 15)):
@@ -80,6 +91,8 @@ def test_a_profile_for_speedscope(folder: Path) -> None:
         (("--csv", "--json"), "one of --json, --csv and --html"),
         (("--html", "x.html", "--by", "model"), "--by is shown as text or JSON"),
         (("--leaves",), "--leaves is for --csv"),
+        (("--plans", "x.toml"), "--plans is for --html"),
+        (("--plans", "none.toml", "--html", "x.html"), "none.toml: cannot be read as text"),
         (("--html", "none/x.html"), "none/x.html: No such file or directory; name a file"),
         (("--html", "."), "File '.' is a directory"),
     ],

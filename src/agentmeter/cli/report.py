@@ -2,7 +2,6 @@
 
 import gc
 import sys
-import time
 from dataclasses import replace
 from pathlib import Path
 
@@ -11,15 +10,14 @@ import orjson
 
 from agentmeter.api import journal_folder
 from agentmeter.cli.edge import Edge, edge_options
+from agentmeter.cli.page import write_page
 from agentmeter.exceptions import ConfigurationError, SourceError
 from agentmeter.model import Entry
 from agentmeter.pricing import Cached, Catalog, Tariff
 from agentmeter.render.csv import csv_lines
-from agentmeter.render.html import page
 from agentmeter.report.breakdown import breakdown
 from agentmeter.report.document import row_values
 from agentmeter.report.flat import leaf_table, request_table
-from agentmeter.report.page.value import page_value
 from agentmeter.report.pricing import priced_now
 from agentmeter.report.report import Report, build
 from agentmeter.report.text import request_text, rows_text
@@ -41,6 +39,9 @@ WRITABLE = click.Path(path_type=Path, dir_okay=False, writable=True)
 @click.option("--csv", "as_csv", is_flag=True, help="CSV, one line for each request.")
 @click.option("--leaves", is_flag=True, help="With --csv: one line for each call and charge.")
 @click.option("--html", type=WRITABLE, help="Write a page of its own to this file.")
+@click.option(
+    "--plans", type=click.Path(path_type=Path), help="With --html: plans in TOML, for margin."
+)
 @edge_options
 def report(
     source: Path | None,
@@ -50,6 +51,7 @@ def report(
     as_csv: bool,
     leaves: bool,
     html: Path | None,
+    plans: Path | None,
     edge: Edge,
 ) -> None:
     """Report on SOURCE.
@@ -62,10 +64,10 @@ def report(
             "--by breaks the direct cost down, which is exact and has no allocations in it; "
             "leave --allocations, --round, --rounding and --tax out"
         )
-    if as_json + as_csv + (html is not None) > 1 or (by and (as_csv or html)) or leaves > as_csv:
-        raise click.UsageError(
-            "one of --json, --csv and --html; --by is shown as text or JSON, --leaves is for --csv"
-        )
+    if as_json + as_csv + (html is not None) > 1 or (by and (as_csv or html)):
+        raise click.UsageError("one of --json, --csv and --html; --by is shown as text or JSON")
+    if leaves > as_csv or (plans and not html):
+        raise click.UsageError("--leaves is for --csv, and --plans is for --html")
     made = edge.applied(made_from(where(source)))
     if request_id is not None:
         made = _only(made, request_id)
@@ -76,7 +78,7 @@ def report(
     elif as_csv:
         _write_csv(made, leaves=leaves)
     elif html is not None:
-        _write_page(made, html)
+        write_page(made, html, plans)
     elif request_id is not None:
         click.echo(request_text(made.requests[0]))
     else:
@@ -98,20 +100,6 @@ def _write_csv(made: Report, *, leaves: bool) -> None:
     table = leaf_table(made) if leaves else request_table(made)
     for line in csv_lines(table):
         sys.stdout.buffer.write(line.encode("utf-8", "backslashreplace"))
-
-
-def _write_page(made: Report, file: Path) -> None:
-    """Write the page whole or not at all: a reader may have the old one open."""
-    text = page(page_value(made, time.time_ns()))
-    try:
-        part = file.with_name(f"{file.name}.part")
-        part.write_text(text, "utf-8")
-        part.replace(file)
-    except OSError as error:
-        raise click.ClickException(
-            f"{file}: {error.strerror}; name a file that can be written"
-        ) from error
-    click.echo(f"The page is in {file}", err=True)
 
 
 def where(source: Path | None) -> Path:
