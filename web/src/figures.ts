@@ -23,12 +23,12 @@ export function rounded(amount: string, places: number): string {
   return negative && units ? `\u2212${text}` : text;
 }
 
-/** The places at which the largest of some amounts shows five digits: two at least, six at most. */
+/** Places at which the largest of some amounts shows five digits: two from 10 on, six at most. */
 export function placesFor(amounts: Iterable<string>): number {
   let most = 0;
   for (const amount of amounts) most = Math.max(most, Math.abs(Number(amount)));
   if (!most) return 2;
-  return Math.min(6, Math.max(2, 4 - Math.floor(Math.log10(most))));
+  return most >= 10 ? 2 : Math.min(6, 4 - Math.floor(Math.log10(most)));
 }
 
 function marked(text: string, currency: string): string {
