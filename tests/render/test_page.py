@@ -302,7 +302,9 @@ def test_no_barrier_that_axe_finds(tab: Page, address: str, value: dict[str, Any
         tab.emulate_media(color_scheme=scheme)  # type: ignore[arg-type]
         opened(tab, address, view)
         tab.evaluate(AXE.read_text())
-        found = tab.evaluate("tags => axe.run({runOnly: tags, resultTypes: ['violations']})", tags.split())["violations"]
+        found = tab.evaluate(
+            "tags => axe.run({runOnly: tags, resultTypes: ['violations']})", tags.split()
+        )["violations"]
         told = [(one["id"], [node["html"] for node in one["nodes"]][:3]) for one in found]
         assert told == [], (view, scheme)
 
