@@ -11,6 +11,7 @@ from agentmeter.runtime.faults import FAULTS
 from agentmeter.runtime.state import STATE
 
 if TYPE_CHECKING:
+    from agentmeter.pricing.plans import PlanBook
     from agentmeter.pricing.pricer import Pricer
 
 _DEFAULT_DIR = ".agentmeter"
@@ -29,14 +30,16 @@ def configure(
     provenance: bool | None = None,
     carrier_key: str | None = None,
     carry_to: Iterable[str] | None = None,
+    plans: str | Path | None = None,
+    public_names: Mapping[str, str] | str | Path | None = None,
 ) -> None:
     """Set up metering; optional, and may be called again.
 
     Arguments go over the environment (``AGENTMETER_DIR``, ``AGENTMETER_JOURNAL``,
     ``AGENTMETER_RATE_CARD``, ``AGENTMETER_SPANS``, ``AGENTMETER_FLUSH_ON_CLOSE``,
     ``AGENTMETER_STAMP_OWNER``, ``AGENTMETER_PROVENANCE``, ``AGENTMETER_CARRIER_KEY``,
-    ``AGENTMETER_CARRY_TO``), which goes over ``[tool.agentmeter]`` of the ``pyproject.toml`` in the
-    working directory.
+    ``AGENTMETER_CARRY_TO``, ``AGENTMETER_PLANS``, ``AGENTMETER_PUBLIC_NAMES``), which goes over
+    ``[tool.agentmeter]`` of the ``pyproject.toml`` in the working directory.
 
     ``directory`` is the journal's folder (``.agentmeter``), ``pricer`` takes the place of the
     default catalog, ``rate_card`` is laid over it, ``flush_on_close`` writes the journal before a
@@ -45,9 +48,11 @@ def configure(
     text, and the tokenizer takes some 90 MB once it is needed). ``carrier_key`` signs what
     ``inject`` writes, so that another service with the same key may trust it; ``carry_to`` names
     the hosts (``*.`` for any below, a comma between them in the environment) that outgoing HTTP
-    requests carry the request to, beside those that cannot be a public service.
+    requests carry the request to, beside those that cannot be a public service. ``plans`` is the
+    TOML file of what users are charged under, ``public_names`` what they may see of scopes and
+    charges on receipts, by name in the code: a mapping, or a TOML file with a table of that name.
 
-    Raises ``ConfigurationError`` and ``RateCardError``; then nothing has changed.
+    Raises ``ConfigurationError``, ``RateCardError`` and ``PlanError``; then nothing has changed.
     """
     file = _project_settings()
     folder = journal_folder(directory)
@@ -59,6 +64,9 @@ def configure(
     tells = _switch("provenance", provenance, "AGENTMETER_PROVENANCE", file, default=True)
     key = _setting("carrier_key", carrier_key, "AGENTMETER_CARRIER_KEY", file, None)
     hosts = _hosts(_setting("carry_to", carry_to, "AGENTMETER_CARRY_TO", file, ()))
+    book = _setting("plans", plans, "AGENTMETER_PLANS", file, None)
+    names = _names(_setting("public_names", public_names, "AGENTMETER_PUBLIC_NAMES", file, {}))
+    charged = _plans(book)
     chosen = _pricer(pricer, card)
     with STATE.lock:
         if STATE.sink is not None:
@@ -72,6 +80,8 @@ def configure(
         STATE.provenance = tells
         STATE.carrier_key = str(key).encode() if key else None
         STATE.carry_to = hosts
+        STATE.plans = charged
+        STATE.public_names = names
         STATE.configured = True
         STATE.settings = {
             "directory": str(folder.absolute()),
@@ -83,6 +93,8 @@ def configure(
             "provenance": tells,
             "carrier_key": key,
             "carry_to": hosts,
+            "plans": str(Path(book).absolute()) if book else None,
+            "public_names": names,
         }
 
 
@@ -98,6 +110,28 @@ def _pricer(pricer: "Pricer | None", card: str | Path | None) -> "Pricer":
     base = pricer or Catalog()
     layers = RateCard.from_file(card).over(base) if card else base
     return Cached(layers, FAULTS.count)
+
+
+def _plans(file: str | Path | None) -> "PlanBook | None":
+    if not file:
+        return None
+    from agentmeter.pricing.plans import PlanBook
+
+    return PlanBook.from_file(file)
+
+
+def _names(given: Mapping[str, str] | str | Path) -> dict[str, str]:
+    if not given:
+        return {}
+    from agentmeter.report.public_names import checked_names, names_from_file
+
+    return checked_names(given) if isinstance(given, Mapping) else names_from_file(given)
+
+
+def project_public_names() -> dict[str, str]:
+    """The public names of the environment, or of the project in the working directory."""
+    file = _project_settings()
+    return _names(_setting("public_names", None, "AGENTMETER_PUBLIC_NAMES", file, {}))
 
 
 def _journal(folder: str | Path) -> Any:

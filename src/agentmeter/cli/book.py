@@ -11,8 +11,6 @@ from agentmeter.pricing.plans import PlanBook
 def book_from(file: Path) -> PlanBook:
     """The plans of a TOML file; what cannot be read is told."""
     try:
-        return PlanBook.from_text(file.read_text("utf-8"), str(file))
-    except (OSError, UnicodeDecodeError) as error:
-        raise click.ClickException(f"{file}: cannot be read as text: {error}") from error
+        return PlanBook.from_file(file)
     except PlanError as error:
         raise click.ClickException(str(error)) from error

@@ -70,7 +70,7 @@ def report(
         raise click.UsageError("--leaves is for --csv, and --plans is for --html")
     made = edge.applied(made_from(where(source)))
     if request_id is not None:
-        made = _only(made, request_id)
+        made = only(made, request_id)
     if by is not None:
         _broken_down(made, by, as_json=as_json)
     elif as_json:
@@ -140,7 +140,8 @@ def recorded(source: Path) -> tuple[list[Entry], dict[str, Tariff], dict[str, in
     return entries, tariffs, contents.faults()
 
 
-def _only(made: Report, request_id: str) -> Report:
+def only(made: Report, request_id: str) -> Report:
+    """The report of the one request whose id begins so."""
     found = [one for one in made.requests if one.request_id == request_id] or [
         one for one in made.requests if one.request_id.startswith(request_id)
     ]

@@ -15,8 +15,12 @@ from agentmeter.runtime.scope import Scope, emit, throw_away
 from agentmeter.runtime.state import STATE
 
 if TYPE_CHECKING:
+    from typing import Unpack
+
     from agentmeter.report.forecast import Forecast
+    from agentmeter.report.receipt import Receipt
     from agentmeter.report.report import Report
+    from agentmeter.runtime.receipting import Asked
 
 
 class RequestScope(Scope):
@@ -118,6 +122,18 @@ class RequestScope(Scope):
         COUNTER.settle()
         return forecast_of(self._live())
 
+    def receipt(self, **asked: "Unpack[Asked]") -> "Receipt":
+        """The request's receipt so far, for its user: nothing internal unless it is switched on.
+
+        ``plans`` (a book, or a TOML file), ``plan`` and ``public_names`` go over what is
+        configured; ``show_names``, ``show_cost``, ``show_models``, ``show_prices``, ``show_margin``
+        and ``show_owner`` are the switches of ``report.receipt.Disclosure``.
+        """
+        from agentmeter.runtime.receipting import receipt_of
+
+        COUNTER.settle()
+        return receipt_of(self._live(), **asked)
+
     def discard(self, reason: str | None = None) -> None:
         """Mark all that was spent on this request as waste."""
         throw_away(self.scope_id, self.request_id, self.ledger, reason=reason)
@@ -170,6 +186,13 @@ class RequestHandle:
 
         COUNTER.settle()
         return forecast_of(self.ledger)
+
+    def receipt(self, **asked: "Unpack[Asked]") -> "Receipt":
+        """The request's receipt so far, for its user; as ``request.receipt()``."""
+        from agentmeter.runtime.receipting import receipt_of
+
+        COUNTER.settle()
+        return receipt_of(self.ledger, **asked)
 
     def discard(self, reason: str | None = None) -> None:
         """Mark the innermost open branch, or else the whole request, as thrown away."""

@@ -17,6 +17,7 @@ from agentmeter.semconv.fields import Attributes
 
 # Prices are loaded when the first call is priced, forecasts when one is asked for.
 if TYPE_CHECKING:
+    from agentmeter.pricing.plans import PlanBook, PricedRequest
     from agentmeter.pricing.pricer import Pricer
     from agentmeter.pricing.tariff import Tariff
     from agentmeter.report.forecast import History
@@ -52,6 +53,9 @@ class Reader(Protocol):
     def history(self) -> "History":
         """The requests on record, for forecasts."""
 
+    def priced(self, book: "PlanBook") -> "Iterable[PricedRequest]":
+        """The requests on record that are over, at their cost in the book's currency."""
+
 
 def random_id(size: int) -> str:
     """``size`` random bytes in hex; from the system, since ``random`` repeats after a seed."""
@@ -70,6 +74,10 @@ class State:
     stamp_owner: bool = True
     provenance: bool = True
     max_entries: int = 10_000
+    plans: "PlanBook | None" = None
+    """What users are charged under, for their receipts."""
+    public_names: Mapping[str, str] = field(default_factory=dict)
+    """What users may see of scopes, by their names in the code."""
     carrier_key: bytes | None = None
     carrier_age: int = 86_400
     """Seconds for which a signed carrier is good."""
