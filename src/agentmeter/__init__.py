@@ -28,6 +28,7 @@ from agentmeter.runtime.public import agent, branch, call, request, step, tool
 from agentmeter.runtime.request import current
 
 if TYPE_CHECKING:
+    from agentmeter.runtime.alerts import Alert, emit_event, on
     from agentmeter.runtime.carrier import inject, resume
     from agentmeter.runtime.forecasting import forecast
     from agentmeter.runtime.pricing import price
@@ -38,6 +39,7 @@ __version__ = "0.1.0"
 
 __all__ = [
     "AgentmeterError",
+    "Alert",
     "ConfigurationError",
     "ContextExecutor",
     "Evidence",
@@ -57,10 +59,12 @@ __all__ = [
     "charge",
     "configure",
     "current",
+    "emit_event",
     "flush",
     "forecast",
     "inject",
     "instrument",
+    "on",
     "price",
     "request",
     "resume",
@@ -72,8 +76,11 @@ __all__ = [
 ]
 
 _LATER = {
+    "Alert": "runtime.alerts",
+    "emit_event": "runtime.alerts",
     "forecast": "runtime.forecasting",
     "inject": "runtime.carrier",
+    "on": "runtime.alerts",
     "price": "runtime.pricing",
     "resume": "runtime.carrier",
     "retrieved": "runtime.provenance.documents",

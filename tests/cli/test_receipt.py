@@ -5,7 +5,6 @@ import subprocess
 from pathlib import Path
 
 import pytest
-
 from tests.cli.test_commands import agentmeter
 
 PLANS = """

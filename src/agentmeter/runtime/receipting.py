@@ -67,11 +67,14 @@ def _book(plans: "PlanBook | str | Path | None") -> "PlanBook | None":
 
 
 def charge_of(
-    report: "RequestReport", book: "PlanBook", plan: str | None = None
+    report: "RequestReport",
+    book: "PlanBook",
+    plan: str | None = None,
+    others: "Iterable[PricedRequest] | None" = None,
 ) -> "PlanCharge | None":
     """What a plan charges for a request, after what the journal has of its account.
 
-    An owner whose plan is not in the book has none here.
+    ``others`` are the requests on record where they are known already. An owner whose plan is not in the book has none here.
     """
     from agentmeter.model import Status
     from agentmeter.report.receipt_charge import plan_charge
@@ -81,12 +84,13 @@ def charge_of(
     if name is None or (plan is None and name not in book.names):
         return None
     one = row_in(report, book)
-    others = [row for row in _recorded(book) if row.request_id != one.request_id]
+    known = recorded(book) if others is None else others
+    before = [row for row in known if row.request_id != one.request_id]
     finished = report.tree.record.status is not Status.NEVER_CLOSED
-    return plan_charge(book, name, one, others, finished=finished)
+    return plan_charge(book, name, one, before, finished=finished)
 
 
-def _recorded(book: "PlanBook") -> "Iterable[PricedRequest]":
+def recorded(book: "PlanBook") -> "Iterable[PricedRequest]":
     """The requests on record; where they cannot be read, that is counted, and there are none."""
     reader = STATE.ready().reader
     with guarded("receipt.history"):
@@ -96,4 +100,4 @@ def _recorded(book: "PlanBook") -> "Iterable[PricedRequest]":
     return ()
 
 
-__all__ = ["Asked", "charge_of", "receipt_of"]
+__all__ = ["Asked", "charge_of", "receipt_of", "recorded"]

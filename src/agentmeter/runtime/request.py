@@ -70,6 +70,7 @@ class RequestScope(Scope):
         """Begin; the root of a request leaves an *opened* marker."""
         super().open(parent)
         if self.parent is None and self.ledger is not None:
+            self.ledger.span = self.span
             with guarded("request.opened"):
                 emit(self.opened(), self.ledger, None)
 
@@ -88,6 +89,7 @@ class RequestScope(Scope):
             with guarded("request.open_calls"):
                 for opened in self.ledger.still_open():
                     emit(opened, self.ledger, None)
+            self.ledger.ended()
             if STATE.flush_on_close and STATE.sink is not None:
                 with guarded("request.flush"):
                     STATE.sink.flush()

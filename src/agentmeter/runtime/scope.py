@@ -273,6 +273,23 @@ class ToolScope(Scope):
     """A tool that an agent runs: ``gen_ai.operation.name`` is ``execute_tool``."""
 
     kind = Kind.TOOL
+    _arguments: Callable[[], Mapping[str, Any]] | None = None
+
+    def fresh(self, name: str, arguments: Callable[[], Mapping[str, Any]]) -> Scope:
+        """A new activation, which keeps its arguments where somebody watches tools."""
+        made = ToolScope(self.given_name or name, self.attributes)
+        if Ledger.tool_watcher is not None:
+            made._arguments = arguments
+        return made
+
+    def open(self, parent: Scope | None) -> None:
+        """Begin; whoever watches tools is told by name and arguments, or else attributes."""
+        super().open(parent)
+        if Ledger.tool_watcher is not None and self.ledger is not None:
+            with guarded("tool.watcher"):
+                given = self._arguments or (lambda: self.attributes)
+                Ledger.tool_watcher(self.ledger, self.name, given)
+            self._arguments = None
 
 
 class BranchScope(Scope):
