@@ -74,7 +74,8 @@ def charge_of(
 ) -> "PlanCharge | None":
     """What a plan charges for a request, after what the journal has of its account.
 
-    ``others`` are the requests on record where they are known already. An owner whose plan is not in the book has none here.
+    ``others`` are the requests on record where they are known already. An owner whose plan is not
+    in the book has none here.
     """
     from agentmeter.model import Status
     from agentmeter.report.receipt_charge import plan_charge

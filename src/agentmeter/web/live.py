@@ -1,7 +1,7 @@
 """A live meter in one's own page: a request's events while it runs, for whoever may follow it.
 
-    token = live.token(request)                      # hand it to the request's owner, to nobody else
-    live.server_sent(live.events(token))             # the body of a text/event-stream
+    token = live.token(request)             # hand it to the request's owner, to nobody else
+    live.server_sent(live.events(token))    # the body of a text/event-stream
 
 An event is a small JSON object, made from the request as it then stands; nothing is queued.
 """

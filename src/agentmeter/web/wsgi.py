@@ -6,7 +6,7 @@ from typing import Any
 from agentmeter.runtime.context import attached
 from agentmeter.runtime.scope import Scope
 from agentmeter.web.cost import CostHeader, cost_headers, what_to_show
-from agentmeter.web.door import Door, Given, Trust
+from agentmeter.web.door import Door, Given, Trust, When
 
 App = Callable[[dict[str, Any], Callable[..., Any]], Iterable[bytes]]
 
@@ -17,6 +17,7 @@ class AgentmeterMiddleware:
     The request ends when the server closes the answer. Owner fields are values, or callables over
     the WSGI environ. A carrier that comes in is followed only where it is signed with the
     configured key, or comes from a peer in ``trust``: networks, or a callable over the environ.
+    What ``when``, a callable over it, does not accept is no request.
 
     With ``cost_header`` (see ``web.asgi``) an answer that the application gives whole, as a list
     or a tuple, has its cost in its headers; one that is made piece by piece has not.
@@ -33,17 +34,20 @@ class AgentmeterMiddleware:
         plan: Given = None,
         tags: Mapping[str, str] | Callable[[Any], Mapping[str, str]] | None = None,
         trust: Trust = (),
+        when: When = None,
         cost_header: CostHeader = False,
     ) -> None:
         self.app = app
         owner = {"user": user, "tenant": tenant, "feature": feature, "plan": plan, "tags": tags}
-        self._door = Door(name, owner, trust)
+        self._door = Door(name, owner, trust, when)
         self._shown = what_to_show(cost_header)
 
     def __call__(
         self, environ: dict[str, Any], start_response: Callable[..., Any]
     ) -> Iterable[bytes]:
         """Serve one request."""
+        if not self._door.is_for(environ):
+            return self.app(environ, start_response)
         headers = {
             name.removeprefix("HTTP_"): value
             for name, value in environ.items()
