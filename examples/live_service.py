@@ -47,19 +47,19 @@ document.forms[0].onsubmit = async submitted => {
   const asked = await fetch("ask", {method: "POST", headers: {"x-user": user}, body: question});
   const token = encodeURIComponent((await asked.json()).token);
   const events = new EventSource("live?token=" + token);
-  const show = message => {
+  const show = (message, soFar) => {
     const {work, charge, done} = JSON.parse(message.data);
     const tokens = work.input_tokens + work.output_tokens;
-    at("meter").textContent = `${tokens} tokens, ${charge.amount} ${charge.currency} so far`;
+    at("meter").textContent = `${tokens} tokens, ${charge.amount} ${charge.currency}${soFar}`;
     at("done").replaceChildren(...done.map(({what, times}) => {
       const item = document.createElement("li");
       item.textContent = `${what} (${times})`;
       return item;
     }));
   };
-  events.addEventListener("progress", show);
+  events.addEventListener("progress", message => show(message, " so far"));
   events.addEventListener("end", message => {
-    show(message);
+    show(message, "");
     events.close();
     at("receipt").href = "receipt?token=" + token;
     at("receipt").hidden = false;

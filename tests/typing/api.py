@@ -45,9 +45,13 @@ async def use() -> None:
         assert_type(request.usage, am.Usage)
         assert_type(request.cost, am.Money)
         assert_type(request.forecast().cost.quantile(95), Decimal | None)
+        assert_type(request.receipt(plans="plans.toml", show_cost=True).at_least, bool)
+        request.receipt(show_everything=True)  # type: ignore[call-arg]
         with am.call(provider="openai", model="gpt-5") as call:
             call.record(am.Usage(input=1))
     assert_type(am.price({}, provider="openai", model="gpt-5").amount, Decimal)
     am.charge("x", usd=0.5)  # type: ignore[arg-type]
     assert_type(am.forecast(feature="x", input_tokens=3).tokens.interval(80).high, int | None)
     am.forecast(iteration=1, spent=0.5)  # type: ignore[arg-type]
+    am.on("loop.repeats", lambda alert: assert_type(alert.request_id, str), times=3)()
+    am.on("loop.repeats", lambda: None)  # type: ignore[arg-type,misc]
