@@ -395,4 +395,4 @@ def test_a_long_request_is_looked_at_ever_more_rarely(
             WORKER.settle()
     settle()
     assert sizes[-1] == 1000
-    assert sum(sizes) < 25 * 1000
+    assert sum(sizes) < 15 * 1000

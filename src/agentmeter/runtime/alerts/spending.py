@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from agentmeter.report.forecast import Forecast
     from agentmeter.report.report import Amounts
 
-_RARER = 16
+_RARER = 8
 _SECOND = 1_000_000_000
 _Key = tuple[str, str]
 """Who, and in which currency."""
