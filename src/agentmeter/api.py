@@ -13,6 +13,9 @@ from agentmeter.runtime.state import STATE
 if TYPE_CHECKING:
     from agentmeter.pricing.plans import PlanBook
     from agentmeter.pricing.pricer import Pricer
+    from agentmeter.runtime.budget.gate import Gate
+    from agentmeter.runtime.budget.store import BudgetStore
+    from agentmeter.runtime.budget.value import BudgetRule
 
 _DEFAULT_DIR = ".agentmeter"
 _TRUE, _FALSE = ("1", "true", "yes", "on"), ("0", "false", "no", "off")
@@ -32,14 +35,17 @@ def configure(
     carry_to: Iterable[str] | None = None,
     plans: str | Path | None = None,
     public_names: Mapping[str, str] | str | Path | None = None,
+    budgets: "Iterable[BudgetRule] | None" = None,
+    budget_store: "BudgetStore | str | None" = None,
 ) -> None:
     """Set up metering; optional, and may be called again.
 
     Arguments go over the environment (``AGENTMETER_DIR``, ``AGENTMETER_JOURNAL``,
     ``AGENTMETER_RATE_CARD``, ``AGENTMETER_SPANS``, ``AGENTMETER_FLUSH_ON_CLOSE``,
     ``AGENTMETER_STAMP_OWNER``, ``AGENTMETER_PROVENANCE``, ``AGENTMETER_CARRIER_KEY``,
-    ``AGENTMETER_CARRY_TO``, ``AGENTMETER_PLANS``, ``AGENTMETER_PUBLIC_NAMES``), which goes over
-    ``[tool.agentmeter]`` of the ``pyproject.toml`` in the working directory.
+    ``AGENTMETER_CARRY_TO``, ``AGENTMETER_PLANS``, ``AGENTMETER_PUBLIC_NAMES``,
+    ``AGENTMETER_BUDGET_STORE``), which goes over ``[tool.agentmeter]`` of the ``pyproject.toml`` in
+    the working directory.
 
     ``directory`` is the journal's folder (``.agentmeter``), ``pricer`` takes the place of the
     default catalog, ``rate_card`` is laid over it, ``flush_on_close`` writes the journal before a
@@ -51,6 +57,8 @@ def configure(
     requests carry the request to, beside those that cannot be a public service. ``plans`` is the
     TOML file of what users are charged under, ``public_names`` what they may see of scopes and
     charges on receipts, by name in the code: a mapping, or a TOML file with a table of that name.
+    ``budgets`` are rules for every user, tenant or plan in a period, ``[[tool.agentmeter.budget]]``
+    in the file; ``budget_store`` shares the figures of budgets, ``RedisBudgets`` or its URL.
 
     Raises ``ConfigurationError``, ``RateCardError`` and ``PlanError``; then nothing has changed.
     """
@@ -68,12 +76,16 @@ def configure(
     names = _names(_setting("public_names", public_names, "AGENTMETER_PUBLIC_NAMES", file, {}))
     charged = _plans(book)
     chosen = _pricer(pricer, card)
+    store = _setting("budget_store", budget_store, "AGENTMETER_BUDGET_STORE", file, None)
+    rules = tuple(budgets) if budgets is not None else _rules(file)
+    gate = _gate(rules, store)
     with STATE.lock:
         if STATE.sink is not None:
             STATE.sink.close()
         sink = _journal(folder) if writes else None
         STATE.sink = STATE.reader = sink
         STATE.pricer = chosen
+        STATE.gate = gate
         STATE.spans = shows
         STATE.flush_on_close = flushes
         STATE.stamp_owner = stamps
@@ -95,6 +107,8 @@ def configure(
             "carry_to": hosts,
             "plans": str(Path(book).absolute()) if book else None,
             "public_names": names,
+            "budgets": tuple(_for_others(rule) for rule in rules),
+            "budget_store": store,
         }
 
 
@@ -139,6 +153,43 @@ def _journal(folder: str | Path) -> Any:
 
     unfinished.end_on_sigterm()
     return Journal(folder, FAULTS.count, FAULTS.counts)
+
+
+def _rules(file: Mapping[str, Any]) -> "tuple[BudgetRule, ...]":
+    """The budgets of the project's file, whose errors name its lines."""
+    if "budget" not in file:
+        return ()
+    from agentmeter.runtime.budget.rules import read_rules
+
+    return read_rules(Path("pyproject.toml").read_text("utf-8"), "pyproject.toml")
+
+
+def _for_others(rule: "BudgetRule") -> "BudgetRule":
+    """A rule as another process keeps it: nobody can be asked there."""
+    from dataclasses import replace
+
+    return rule if rule.ask is None else replace(rule, ask=None, action="raise")
+
+
+def _gate(rules: "tuple[BudgetRule, ...]", store: "BudgetStore | str | None") -> "Gate | None":
+    """What calls have to pass; ``None`` as long as there is no budget."""
+    if not rules and store is None and STATE.gate is None:
+        return None
+    from agentmeter.runtime.budget.gate import Gate
+    from agentmeter.runtime.budget.store import MemoryBudgets
+    from agentmeter.runtime.budget.value import BudgetRule
+
+    for rule in rules:
+        if not isinstance(rule, BudgetRule):
+            raise ConfigurationError(f"budgets: expected agentmeter.BudgetRule, got {rule!r}")
+    if isinstance(store, str):
+        from agentmeter.runtime.budget.shared import RedisBudgets
+
+        store = RedisBudgets(store)
+    gate = STATE.gate.renewed(store, rules) if STATE.gate else Gate(store or MemoryBudgets(), rules)
+    for rule in rules:
+        gate.store.check(rule)
+    return gate
 
 
 def _project_settings() -> Mapping[str, Any]:

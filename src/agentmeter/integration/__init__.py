@@ -10,6 +10,7 @@ they stream, and ``examples/own_integration.py`` is a whole one. A client that S
 needs only a ``StainlessLibrary``: see ``stainless``.
 """
 
+from agentmeter.integration.bounds import Bounds, parts_of
 from agentmeter.integration.exchange import (
     Accumulator,
     Attempts,
@@ -17,6 +18,7 @@ from agentmeter.integration.exchange import (
     Endpoint,
     Exchange,
     begin,
+    begin_async,
     current_exchange,
 )
 from agentmeter.integration.hosts import Served, served_by
@@ -69,6 +71,7 @@ __all__ = [
     "Attempt",
     "Attempts",
     "Body",
+    "Bounds",
     "Call",
     "CallScope",
     "Endpoint",
@@ -90,6 +93,7 @@ __all__ = [
     "attached",
     "available",
     "begin",
+    "begin_async",
     "current_exchange",
     "current_scope",
     "describe_input",
@@ -100,6 +104,7 @@ __all__ = [
     "hosts_to_carry_to",
     "inject",
     "now_ns",
+    "parts_of",
     "served_by",
     "switch_off",
     "switch_on",

@@ -13,7 +13,7 @@ from collections.abc import Callable, Mapping
 from contextvars import ContextVar
 from dataclasses import dataclass
 from types import TracebackType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from agentmeter.integration.said import amend_usage, now_ns
 from agentmeter.model import (
@@ -34,7 +34,13 @@ from agentmeter.runtime.context import attached, current_scope
 from agentmeter.runtime.counting import COUNTER
 from agentmeter.runtime.faults import FAULTS, guarded
 from agentmeter.runtime.provenance.describe import describe_input
+from agentmeter.runtime.state import STATE
 from agentmeter.runtime.unfinished import until_exit
+
+# What only budgets need is loaded with the first of them.
+if TYPE_CHECKING:
+    from agentmeter.integration.bounds import Bounds
+    from agentmeter.runtime.budget.demand import Demand
 
 Body = Mapping[str, Any]
 
@@ -94,6 +100,8 @@ class Endpoint:
     """The answer that an error of the client carries, if any: it has been paid."""
     ask: Callable[[Body], Body | None] | None = None
     """The body to send in the place of the caller's, to be told the usage; ``None``: theirs."""
+    bounds: "Bounds | None" = None
+    """Where a body has its limits, for budgets; without it a call is open-ended to them."""
 
 
 class Attempts:
@@ -138,6 +146,25 @@ class Exchange:
     def sending(self) -> "Sending":
         """Around what sends the request: inside, the call is current; an error ends it."""
         return Sending(self)
+
+    def demand(self) -> "Demand":
+        """What the request may take at most."""
+        from agentmeter.integration.bounds import demand
+
+        endpoint = self.endpoint
+        return demand(endpoint.bounds, endpoint.count_input, self.body or {}, self.scope.facts)
+
+    def body_to_send(self, body: Body) -> Body | None:
+        """The body to send in the place of the caller's; ``None``: theirs.
+
+        Asks for the usage where it would not be told, and for no more output than a budget allows.
+        """
+        endpoint, reservation = self.endpoint, self.scope.reservation
+        lowered: Body | None = None
+        if reservation is not None and reservation.output_limit is not None and endpoint.bounds:
+            lowered = endpoint.bounds.lowered(body, reservation.output_limit)
+        asked = endpoint.ask(lowered or body) if endpoint.ask is not None else None
+        return asked or lowered
 
     def streams(self, give_up: Callable[[], None]) -> None:
         """The answer is a stream; ``give_up`` ends it with what has arrived."""
@@ -277,12 +304,40 @@ def begin(
     """Open the call that a request makes; ``None`` where metering fails, and the request goes on.
 
     ``facts`` are other fields of a ``Call`` that the request states: ``region``, ``batch`` …
+    Raises ``BudgetExceeded``, which is for the application, where a budget refuses the call. Send
+    what ``body_to_send`` gives.
     """
+    exchange = _opened(endpoint, body, provider, model=model, stream=stream, **facts)
+    if exchange is not None and STATE.gate is not None:
+        from agentmeter.runtime.budget.gate import admit
+
+        admit(exchange.scope, exchange.demand, stream=stream)
+    return exchange
+
+
+async def begin_async(
+    endpoint: Endpoint,
+    body: Body,
+    *,
+    provider: str | None,
+    model: str | None = None,
+    stream: bool = False,
+    **facts: Any,
+) -> Exchange | None:
+    """As ``begin``, for an asynchronous client: a budget that asks is answered with ``await``."""
+    exchange = _opened(endpoint, body, provider, model=model, stream=stream, **facts)
+    if exchange is not None and STATE.gate is not None:
+        from agentmeter.runtime.budget.gate import admit_async
+
+        await admit_async(exchange.scope, exchange.demand, stream=stream)
+    return exchange
+
+
+def _opened(
+    endpoint: Endpoint, body: Body, provider: str | None, *, model: str | None, **facts: Any
+) -> Exchange | None:
     try:
-        operation = endpoint.operation
-        scope = CallScope(
-            provider=provider, model=model, operation=operation, stream=stream, **facts
-        )
+        scope = CallScope(provider=provider, model=model, operation=endpoint.operation, **facts)
         exchange = Exchange(scope, endpoint, body, provider)
         scope.open(current_scope())
         if endpoint.shape is not None:

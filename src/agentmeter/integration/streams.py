@@ -9,9 +9,11 @@ import sys
 from collections.abc import AsyncIterator, Iterator
 from typing import Any
 
+from agentmeter.integration.cutting import cutter_of
 from agentmeter.integration.exchange import Accumulator, Exchange, status_of, unknown_sides
 from agentmeter.model import UNKNOWN, Call, Status
 from agentmeter.runtime.faults import FAULTS, guarded
+from agentmeter.runtime.state import STATE
 
 _LOST = (
     *("APIConnectionError", "APITimeoutError", "RemoteProtocolError", "ReadError", "ReadTimeout"),
@@ -31,6 +33,7 @@ class Tally:
         self._handled = sys.exc_info()[1]
         self.inside = False
         """Whether the library is at work for the stream: what it closes then is no reader's end."""
+        self._cutter = cutter_of(exchange.scope, accumulator) if STATE.gate is not None else None
         exchange.streams(self.closed)
 
     def see(self, item: Any) -> bool:
@@ -40,6 +43,18 @@ class Tally:
         except Exception as error:
             FAULTS.count("stream", error)
             return False
+
+    def is_cut(self) -> bool:
+        """Whether a budget has had enough of the stream; then it has ended here."""
+        if self._cutter is None or self._over:
+            return False
+        reason = self._cutter.reason()
+        if reason is None:
+            return False
+        with guarded("cut stream"):
+            self._exchange.scope.attributes["cut"] = reason
+        self._end(self._facts(), Status.CUT)
+        return True
 
     def exhausted(self) -> None:
         """The stream came to its end: whole, or cut by the server if nothing said it was done."""
@@ -95,6 +110,9 @@ class WatchedIterator:
     def __next__(self) -> Any:
         tally = self._tally
         while True:
+            if tally.is_cut():
+                self._inner.close()
+                raise StopIteration
             tally.inside = True
             try:
                 item = next(self._inner)
@@ -131,6 +149,9 @@ class WatchedAsyncIterator:
     async def __anext__(self) -> Any:
         tally = self._tally
         while True:
+            if tally.is_cut():
+                await self._inner.aclose()
+                raise StopAsyncIteration
             tally.inside = True
             try:
                 item = await self._inner.__anext__()

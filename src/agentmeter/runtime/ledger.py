@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from agentmeter.attribution.node import Node, RequestView
     from agentmeter.pricing.tariff import Tariff
     from agentmeter.report.report import Report
+    from agentmeter.runtime.budget.account import Account
 
 Listener = Callable[["Ledger", Entry | None], None]
 """Called with a ledger and what was added to it, or ``None`` when its request is over."""
@@ -48,6 +49,8 @@ class Ledger:
         self.owner = owner
         self.closed = False
         self.shares: Mapping[str, int] = {}
+        self.accounts: tuple[Account, ...] = ()
+        """The budgets of the request itself."""
         self.unlocked()
         _ledgers.add(self)
         self._entries: list[Entry] = []

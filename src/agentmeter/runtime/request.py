@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from agentmeter.report.receipt import Receipt
     from agentmeter.report.report import Report
     from agentmeter.runtime.receipting import Asked
+    from agentmeter.runtime.budget.account import Remaining
 
 
 class RequestScope(Scope):
@@ -109,6 +110,11 @@ class RequestScope(Scope):
         """What is priced so far; live. What could not be priced stands in ``report()``."""
         return self._live().cost
 
+    def remaining(self) -> "Remaining":
+        """What is left of the budgets that the request is held to, the tightest of each measure."""
+        self._live()
+        return remaining_in(self)
+
     def report(self) -> "Report":
         """The request's report so far; ``print`` it for text."""
         COUNTER.settle()
@@ -177,6 +183,13 @@ class RequestHandle:
         """What is priced so far; live."""
         return self.ledger.cost
 
+    def remaining(self) -> "Remaining":
+        """What is left of the budgets above this code, the tightest of each measure.
+
+        ``None`` for what nothing limits; for agents that plan with what they may yet spend.
+        """
+        return remaining_in(self._scope)
+
     def report(self) -> "Report":
         """The request's report so far."""
         COUNTER.settle()
@@ -212,6 +225,13 @@ class RequestHandle:
         if last is not None:
             throw_away(last, self.id, self.ledger, reason=reason)
         return last is not None
+
+
+def remaining_in(scope: Scope) -> "Remaining":
+    """What the budgets above a scope leave; nothing is limited where there are none."""
+    from agentmeter.runtime.budget.account import Remaining
+
+    return STATE.gate.remaining(scope) if STATE.gate is not None else Remaining()
 
 
 def current() -> RequestHandle | None:

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from agentmeter.pricing.pricer import Pricer
     from agentmeter.pricing.tariff import Tariff
     from agentmeter.report.forecast import History
+    from agentmeter.runtime.budget.gate import Gate
 
 
 class Sink(Protocol):
@@ -83,6 +84,8 @@ class State:
     """Seconds for which a signed carrier is good."""
     carry_to: tuple[str, ...] = ()
     """Hosts that outgoing requests carry the request to, beside those that cannot be public."""
+    gate: "Gate | None" = None
+    """What calls have to pass, once there is a budget."""
     now_ns: Callable[[], int] = time.time_ns
     new_id: Callable[[int], str] = random_id
     configured: bool = False
