@@ -97,7 +97,8 @@ class BudgetExceeded(AgentmeterError, RuntimeError):  # noqa: N818  # as people 
 
 
 def _figure(value: Decimal | int) -> str:
-    return f"{value:,f}" if isinstance(value, Decimal) else f"{value:,}"
+    text = f"{value:,f}" if isinstance(value, Decimal) else f"{value:,}"
+    return text.rstrip("0").rstrip(".") if "." in text else text
 
 
 def _again(kind: type[BudgetExceeded], fields: Mapping[str, Any]) -> BudgetExceeded:

@@ -6,6 +6,7 @@ from typing import Any
 
 from agentmeter.model import Attempt, Record
 from agentmeter.model.money import plain
+from agentmeter.report import budgets
 from agentmeter.report.amounts import iso
 from agentmeter.report.breakdown import Row
 from agentmeter.report.provenance import EVIDENCE, Paid, provenance
@@ -82,6 +83,7 @@ def _request(one: RequestReport) -> dict[str, Any]:
         "started_at": iso(root.started_ns),
         "duration_ms": (root.ended_ns - root.started_ns) // 1_000_000,
         **figure_values(one),
+        **budgets.values(one),
         "missing_parents": one.view.missing_parents,
         "missing": list(one.view.missing),
         "provenance": provenance_values(one),

@@ -213,7 +213,7 @@ class CallScope(Scope):
         """A budget has no room for the call: it ends, and used nothing."""
         refused = isinstance(error, BudgetExceeded)
         if refused:
-            self.update(evidence={"request": REPORTED}, calls=0)
+            self.update(usage=Usage(), charge=None, evidence={"request": REPORTED}, calls=0)
         self.close(error, Status.REFUSED if refused else None)
 
     def opened(self) -> Opened:
