@@ -36,11 +36,11 @@ def _uncounted(body: Body) -> str | None:
 
 
 def _writes_cache(body: Body) -> bool:
-    """Nothing is written that nobody marks."""
-    return "cache_control" in json.dumps(
-        {name: body.get(name) for name in ("cache_control", "system", "messages", "tools")},
-        default=str,
-    )
+    """Nothing is written that nobody marks; text that speaks of marks is taken for one."""
+    if body.get("cache_control"):
+        return True
+    marked = [body.get(name) for name in ("system", "messages", "tools")]
+    return '"cache_control"' in json.dumps(marked, default=str)
 
 
 MESSAGES = Bounds(
