@@ -28,7 +28,16 @@ class started:  # noqa: N801  # it is read as a statement: ``with started(…) a
         with socket.socket() as free:
             free.bind(("127.0.0.1", 0))
             self.port = free.getsockname()[1]
-        options = ["--save", "", "--appendonly", "no", "--dir", str(folder), "--loglevel", "warning"]
+        options = [
+            "--save",
+            "",
+            "--appendonly",
+            "no",
+            "--dir",
+            str(folder),
+            "--loglevel",
+            "warning",
+        ]
         self._command = [program, "--bind", "127.0.0.1", "--port", str(self.port), *options]
 
     def __enter__(self) -> str:

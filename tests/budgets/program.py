@@ -30,9 +30,7 @@ class Worker:
         while self.refused < REFUSALS:
             try:
                 with am.request(tenant="acme"):
-                    self.client.chat.completions.create(
-                        model="gpt-5", messages=said, max_tokens=20
-                    )
+                    self.client.chat.completions.create(model="gpt-5", messages=said, max_tokens=20)
                 with self.lock:
                     self.answered += 1
             except am.BudgetExceeded:

@@ -45,9 +45,11 @@ def test_a_refused_request_is_never_sent(
     meter: Kept, server: ModelServer, client: openai.OpenAI
 ) -> None:
     """It has no attempt and no bill."""
-    with am.request(budget=am.Budget(tokens=30)):
-        with pytest.raises(am.BudgetExceeded, match="the call may take 109 tokens and 30 is left"):
-            client.chat.completions.create(model="gpt-5", messages=HELLO, max_tokens=100)
+    with (
+        am.request(budget=am.Budget(tokens=30)),
+        pytest.raises(am.BudgetExceeded, match="the call may take 109 tokens and 30 is left"),
+    ):
+        client.chat.completions.create(model="gpt-5", messages=HELLO, max_tokens=100)
     assert server.requests == []
     assert (last(meter).status, last(meter).call.attempts) == (Status.REFUSED, ())  # type: ignore[union-attr]
 
@@ -119,9 +121,11 @@ def test_below_a_useful_minimum_the_call_is_refused(
     meter: Kept, server: ModelServer, client: openai.OpenAI
 ) -> None:
     """Sixteen tokens, unless the budget says otherwise."""
-    with am.request(budget=am.Budget(tokens=COUNTED + 15, action="clamp")):
-        with pytest.raises(am.BudgetExceeded, match="fewer than 16 tokens of output would fit"):
-            client.chat.completions.create(model="gpt-5", messages=HELLO, max_tokens=500)
+    with (
+        am.request(budget=am.Budget(tokens=COUNTED + 15, action="clamp")),
+        pytest.raises(am.BudgetExceeded, match="fewer than 16 tokens of output would fit"),
+    ):
+        client.chat.completions.create(model="gpt-5", messages=HELLO, max_tokens=500)
     assert server.requests == []
 
 
@@ -193,9 +197,11 @@ def test_what_the_body_does_not_show_is_a_worst_case_that_nobody_knows(
 ) -> None:
     """The message names it."""
     given: Any = {"model": "gpt-5", "max_tokens": 9, "messages": HELLO, **OPEN_ENDED[reason]}
-    with am.request(budget=am.Budget(usd="1", unknown="refuse")):
-        with pytest.raises(am.BudgetExceeded, match=f"{reason}: not in the request's tokens"):
-            client.chat.completions.create(**given)
+    with (
+        am.request(budget=am.Budget(usd="1", unknown="refuse")),
+        pytest.raises(am.BudgetExceeded, match=f"{reason}: not in the request's tokens"),
+    ):
+        client.chat.completions.create(**given)
     assert server.requests == []
 
 
@@ -203,9 +209,11 @@ def test_without_a_limit_of_its_own_the_models_window_is_the_worst_case(
     meter: Kept, server: ModelServer, client: openai.OpenAI
 ) -> None:
     """400,000 tokens of gpt-5, less the input, or what the budget states."""
-    with am.request(budget=am.Budget(tokens=100_000)):
-        with pytest.raises(am.BudgetExceeded, match="may take 400,000 tokens"):
-            client.chat.completions.create(model="gpt-5", messages=HELLO)
+    with (
+        am.request(budget=am.Budget(tokens=100_000)),
+        pytest.raises(am.BudgetExceeded, match="may take 400,000 tokens"),
+    ):
+        client.chat.completions.create(model="gpt-5", messages=HELLO)
     with am.request(budget=am.Budget(tokens=100_000, default_output=500)):
         client.chat.completions.create(model="mystery", messages=HELLO)
     assert len(server.requests) == 1
@@ -225,9 +233,11 @@ def test_a_refused_attempt_gives_its_room_back(
 ) -> None:
     """A call that the provider refuses has used nothing."""
     server.script(Reply(status=400))
-    with am.request(budget=am.Budget(tokens=200)) as request:
-        with pytest.raises(openai.BadRequestError):
-            client.chat.completions.create(model="gpt-5", messages=HELLO, max_tokens=100)
+    with (
+        am.request(budget=am.Budget(tokens=200)) as request,
+        pytest.raises(openai.BadRequestError),
+    ):
+        client.chat.completions.create(model="gpt-5", messages=HELLO, max_tokens=100)
         assert request.remaining().tokens == 200
 
 

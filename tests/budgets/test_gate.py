@@ -45,8 +45,9 @@ def test_a_call_without_room_raises_before_it_is_made(meter: Kept) -> None:
     """The error has the figures, and the call used nothing."""
     with am.request(id="r", budget=am.Budget(usd="0.03", name="tight")) as request:
         spend(1000, 1000)  # 0.01125
-        with pytest.raises(am.BudgetExceeded) as caught, am.call(
-            **GPT, input_tokens=1000, max_tokens=2000
+        with (
+            pytest.raises(am.BudgetExceeded) as caught,
+            am.call(**GPT, input_tokens=1000, max_tokens=2000),
         ):
             pytest.fail("the call was made")  # pragma: no cover
         over = caught.value
@@ -162,7 +163,7 @@ def test_a_charge_is_held_before_it_is_made(meter: Kept) -> None:
     """Money and quantities; a refused one is not in the cost."""
     with am.request(budget=am.Budget(usd="0.01")) as request:
         am.charge("search", usd="0.006")
-        with pytest.raises(am.BudgetExceeded, match="the call may take 0.005 USD and 0.004 is"):
+        with pytest.raises(am.BudgetExceeded, match=r"the call may take 0\.005 USD and 0\.004 is"):
             am.charge("search", usd="0.005")
         am.charge("search", usd="0.004")
         assert request.remaining().usd == 0
@@ -266,9 +267,7 @@ def test_an_answer_that_fails_is_no_approval(meter: Kept) -> None:
 
 
 @pytest.mark.parametrize("unknown", ["allow", "refuse"])
-def test_a_call_whose_worst_case_is_not_known_follows_the_choice(
-    meter: Kept, unknown: Any
-) -> None:
+def test_a_call_whose_worst_case_is_not_known_follows_the_choice(meter: Kept, unknown: Any) -> None:
     """Allowed and counted, or refused with the reason."""
     with am.request(budget=am.Budget(usd="1", unknown=unknown)) as request:
         if unknown == "allow":
@@ -374,7 +373,12 @@ async def _drained() -> None:
 
 @pytest.mark.parametrize(
     "run",
-    [plain, lambda: asyncio.run(coroutine()), lambda: list(generator()), lambda: asyncio.run(_drained())],
+    [
+        plain,
+        lambda: asyncio.run(coroutine()),
+        lambda: list(generator()),
+        lambda: asyncio.run(_drained()),
+    ],
     ids=["def", "async def", "generator", "async generator"],
 )
 def test_the_error_reaches_the_application_through_every_kind_of_function(

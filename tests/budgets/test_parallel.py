@@ -66,10 +66,12 @@ def test_two_hundred_threads_cannot_overshoot(
             with am.branch():
                 client.chat.completions.create(model="gpt-5", messages=HELLO, max_tokens=20)
 
-        with am.request(budget=am.Budget(**LIMITS[measure])) as request:
-            with am.ContextExecutor(ThreadPoolExecutor(BRANCHES)) as pool:
-                ended = [pool.submit(branch) for _ in range(BRANCHES)]
-                errors = [one.exception() for one in ended]
+        with (
+            am.request(budget=am.Budget(**LIMITS[measure])) as request,
+            am.ContextExecutor(ThreadPoolExecutor(BRANCHES)) as pool,
+        ):
+            ended = [pool.submit(branch) for _ in range(BRANCHES)]
+            errors = [one.exception() for one in ended]
     assert all(error is None or isinstance(error, am.BudgetExceeded) for error in errors)
     check(meter, server, request)
 
@@ -148,7 +150,7 @@ def test_four_processes_on_redis_cannot_overshoot_though_two_are_killed(
     later = am.RedisBudgets(redis_url, now_ms=lambda: int(time.time() * 1000) + 3_600_000)
     (standing,) = later.standing(["rule/tenant per ever//acme/ever"])
     assert min(answered) > 0
-    assert 160 <= billed.calls
+    assert billed.calls >= 160
     assert spent <= limit
     assert spent <= standing.spent.tokens <= limit
     assert limit - standing.spent.tokens < EACH, "what was left had room for one more call"

@@ -83,9 +83,7 @@ def run(store: BudgetStore, steps: Any, model: Model, expire: Any = None) -> Non
     for kind, lease, keys, draw in steps:
         known = [key for key in LIMITS if lease in model.held[key] or lease in model.overdue[key]]
         if kind == "reserve" and not any(lease in model.overdue[key] for key in LIMITS):
-            holds = [
-                Hold(names[k], f"{prefix}-{lease}", draw, *(vars_of(LIMITS[k]))) for k in keys
-            ]
+            holds = [Hold(names[k], f"{prefix}-{lease}", draw, *(vars_of(LIMITS[k]))) for k in keys]
             answer = store.reserve(holds)
             fits = all(model.fits(key, draw) for key in keys)
             assert isinstance(answer, Refused) is not fits

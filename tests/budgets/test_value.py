@@ -33,7 +33,9 @@ def test_a_budget_that_cannot_be_is_refused_with_its_field(case: str) -> None:
         am.Budget(**given)
 
 
-@pytest.mark.parametrize("given", [{"usd": 0.5}, {"tokens": 1.5}, {"calls": True}, {"seconds": 1.0}])
+@pytest.mark.parametrize(
+    "given", [{"usd": 0.5}, {"tokens": 1.5}, {"calls": True}, {"seconds": 1.0}]
+)
 def test_a_float_is_no_limit(given: dict[str, Any]) -> None:
     """Binary fractions hold no money, and a count is whole."""
     with pytest.raises(TypeError):
@@ -66,7 +68,7 @@ def test_a_rule_is_no_budget_of_a_scope(meter: Kept) -> None:
     """The message says where rules belong, and what a scope takes."""
     with pytest.raises(am.ConfigurationError, match=r"configure\(budgets="):
         am.request(budget=am.BudgetRule(usd="1"))
-    with pytest.raises(am.ConfigurationError, match="expected agentmeter.Budget"):
+    with pytest.raises(am.ConfigurationError, match=r"expected agentmeter\.Budget"):
         am.step(budget="0.50")  # type: ignore[arg-type]
 
 
@@ -83,9 +85,13 @@ def test_the_error_is_pickled_to_other_processes() -> None:
         reserved=Decimal("0.05"), needed=Decimal("0.1"),
     )  # fmt: skip
     again = pickle.loads(pickle.dumps(over))
-    assert str(again) == str(over) == (
-        "budget 'b' of request r: the call may take 0.1 USD and 0.05 is left "
-        "(of 0.5 USD 0.4 spent, 0.05 reserved)"
+    assert (
+        str(again)
+        == str(over)
+        == (
+            "budget 'b' of request r: the call may take 0.1 USD and 0.05 is left "
+            "(of 0.5 USD 0.4 spent, 0.05 reserved)"
+        )
     )
     assert (again.left, again.needed, again.measure) == (Decimal("0.05"), Decimal("0.1"), "usd")
 
