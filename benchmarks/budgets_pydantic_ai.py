@@ -1,6 +1,7 @@
 """pydantic-ai's part of ``budgets.py``: runs that share one usage and one limit of its cost."""
 
 import asyncio
+import contextlib
 import sys
 from decimal import Decimal
 
@@ -19,10 +20,8 @@ async def main(base_url: str, parallel: int, calls: int, limit: Decimal, most: i
 
     async def one() -> None:
         async with at_once:
-            try:
+            with contextlib.suppress(UsageLimitExceeded):
                 await agent.run("hello world", usage=shared, usage_limits=limits)
-            except UsageLimitExceeded:
-                pass
 
     await asyncio.gather(*(one() for _ in range(calls)))
     print(f"pydantic-ai counted {shared.cost}", file=sys.stderr)

@@ -18,6 +18,7 @@ from agentmeter.runtime.budget.gate import Gate
 from agentmeter.runtime.budget.store import MemoryBudgets
 from agentmeter.runtime.call import CallScope
 from agentmeter.runtime.context import current_scope
+from agentmeter.runtime.counting import COUNTER
 from agentmeter.runtime.faults import FAULTS
 from agentmeter.runtime.state import STATE
 from agentmeter.testing import Kept
@@ -434,3 +435,46 @@ def test_accounts_are_forgotten_with_their_scopes(meter: Kept) -> None:
             spend(20, 5)
     gc.collect()
     assert len(store._accounts) <= 1
+
+
+def test_refusals_are_folded_and_still_counted(
+    meter: Kept, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A loop that goes on asking does not fill the memory."""
+    monkeypatch.setattr(STATE, "max_entries", 20)
+    with am.request(budget=am.Budget(tokens=100)) as request:
+        spend(50, 10)
+        for _ in range(500):
+            with pytest.raises(am.BudgetExceeded):
+                spend(50, 10)
+        COUNTER.settle()
+        assert len(request._live()._entries) < 200
+        text = str(request.report())
+    assert "500 calls refused by budget" in text
+    assert "1 calls, 1 attempts, 50 input + 10 output" in text
+
+
+def test_what_nobody_asked_about_is_charged_all_the_same(meter: Kept) -> None:
+    """A batch's result, say, that an integration records when it is read."""
+    with am.request(budget=am.Budget(tokens=100, calls=5)) as request:
+        scope = CallScope(**GPT, batch=True)
+        scope.open(current_scope())
+        scope.record(am.Usage(input=60, output=10))
+        scope.close()
+        assert (request.remaining().tokens, request.remaining().calls) == (30, 4)
+        with am.call(**GPT, input_tokens=10, max_tokens=10):
+            scope = CallScope(**GPT)
+            scope.open(current_scope())
+            scope.record(am.Usage(input=5))
+            scope.close()
+        assert (request.remaining().tokens, request.remaining().calls) == (25, 3)
+
+
+def test_one_request_that_is_begun_twice_has_one_account(meter: Kept) -> None:
+    """With the same id and budget."""
+    budget = am.Budget(tokens=100)
+    with am.request(id="r", budget=budget) as one:
+        spend(50, 10)
+        with am.request(id="r", new=True, budget=budget) as again:
+            spend(10, 10)
+            assert one.remaining() == again.remaining() == am.Remaining(tokens=20)

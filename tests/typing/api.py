@@ -5,6 +5,7 @@ from decimal import Decimal
 from typing import assert_type
 
 import agentmeter as am
+from agentmeter.runtime.call import CallScope
 
 
 @am.agent
@@ -50,6 +51,17 @@ async def use() -> None:
         with am.call(provider="openai", model="gpt-5") as call:
             call.record(am.Usage(input=1))
     assert_type(am.price({}, provider="openai", model="gpt-5").amount, Decimal)
+    with am.request(budget=am.Budget(usd="0.50", action="clamp")) as request:
+        assert_type(request.remaining(), am.Remaining)
+        assert_type(request.remaining().usd, Decimal | None)
+        with am.call(provider="openai", model="gpt-5", input_tokens=9, max_tokens=20) as call:
+            assert_type(call, CallScope)
+    am.Budget(usd="1", action="stop")  # type: ignore[arg-type]
+    am.Budget(usd=0.5)  # type: ignore[arg-type]
+    am.configure(
+        budgets=[am.BudgetRule(by="user", per="day", usd="5")],
+        budget_store=am.RedisBudgets("redis://127.0.0.1:6379"),
+    )
     am.charge("x", usd=0.5)  # type: ignore[arg-type]
     assert_type(am.forecast(feature="x", input_tokens=3).tokens.interval(80).high, int | None)
     am.forecast(iteration=1, spent=0.5)  # type: ignore[arg-type]

@@ -111,7 +111,8 @@ class WatchedIterator:
         tally = self._tally
         while True:
             if tally.is_cut():
-                self._inner.close()
+                with guarded("closing a cut stream"):
+                    self._inner.close()
                 raise StopIteration
             tally.inside = True
             try:
@@ -150,7 +151,8 @@ class WatchedAsyncIterator:
         tally = self._tally
         while True:
             if tally.is_cut():
-                await self._inner.aclose()
+                with guarded("closing a cut stream"):
+                    await self._inner.aclose()
                 raise StopAsyncIteration
             tally.inside = True
             try:

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from agentmeter.model import Status
+from agentmeter.attribution.view import refused_by
 from agentmeter.report.report import RequestReport, walk
 
 _MEASURES = {"usd": "USD", "tokens": "tokens", "calls": "calls"}
@@ -49,7 +49,7 @@ def _figures(told: Mapping[str, str], measure: str) -> tuple[str, str, str]:
 
 def refused(one: RequestReport) -> int:
     """How many calls a budget had no room for, whosever it was."""
-    return sum(scope.record.status is Status.REFUSED for scope in walk(one.tree))
+    return sum(refused_by(scope.record) for scope in walk(one.tree))
 
 
 def lines(one: RequestReport) -> list[str]:

@@ -29,6 +29,7 @@ from agentmeter.semconv.writing import span_name
 if TYPE_CHECKING:
     from agentmeter.pricing.tariff import Tariff
     from agentmeter.runtime.budget.demand import Demand
+    from agentmeter.runtime.budget.gate import Gate
     from agentmeter.runtime.budget.reservation import Reservation
 
 _NO_TOOLS = "no rate card has a [[tool]] to price it by"
@@ -184,30 +185,9 @@ class CallScope(Scope):
         admit(self, self._demand)
 
     def _demand(self) -> "Demand":
-        from agentmeter.runtime.budget.demand import Demand
+        from agentmeter.runtime.budget.demand import demand_of
 
-        facts = self.facts
-        given, made = self.announced or (None, None)
-        if facts.charge is not None:
-            other = facts.charge.currency != "USD"
-            reason = f"it is charged in {facts.charge.currency}" if other else None
-            usd = Decimal(0) if other else facts.charge.amount
-            return Demand(call=facts, charge=usd, reason=reason)
-        if facts.is_charge:
-            return self._demand_of_quantity(facts)
-        return Demand(call=facts, input_tokens=given, output_tokens=made)
-
-    def _demand_of_quantity(self, facts: Call) -> "Demand":
-        from agentmeter.pricing.cost import amount
-        from agentmeter.runtime.budget.demand import Demand
-
-        tariff, _ = STATE.tariff_of(facts)
-        usd = None
-        if tariff is not None and tariff.currency == "USD":
-            usd = amount(facts.usage, tariff.quote(self.started_ns, 0))
-        return Demand(
-            call=facts, charge=usd or Decimal(0), reason=_NO_TOOLS if usd is None else None
-        )
+        return demand_of(self.facts, *(self.announced or (None, None)), self.started_ns)
 
     def refuse(self, error: BaseException) -> None:
         """A budget has no room for the call: it ends, and used nothing."""
@@ -226,17 +206,21 @@ class CallScope(Scope):
         """End; a second close does nothing."""
         was_open = not self._closed
         super().close(error, status)
-        if self.reservation is not None and was_open:
-            self._settle_reservation(self.reservation)
+        if was_open and STATE.gate is not None and self.status is not Status.REFUSED:
+            self._settle_reservation(STATE.gate)
         if self.ledger is not None:
             self.ledger.over(self.scope_id)
 
-    def _settle_reservation(self, reservation: "Reservation") -> None:
+    def _settle_reservation(self, gate: "Gate") -> None:
         with guarded("budget"):
+            if self.reservation is None and not self._contains_calls:
+                self.reservation = gate.charge(self)
+            if self.reservation is None:
+                return
             tariff = None
             if self.facts.usage and self.facts.charge is None:
                 tariff, _ = STATE.tariff_of(self.facts)
-            reservation.settle(self.facts, tariff, self.started_ns)
+            self.reservation.settle(self.facts, tariff, self.started_ns)
 
 
 _TOLD = (

@@ -44,6 +44,29 @@ class Demand:
         return replace(self, output_tokens=tokens)
 
 
+def demand_of(call: Call, given: int | None, made: int | None, at_ns: int) -> Demand:
+    """What a call of the application's own may take: what it announced, or all that it charges."""
+    if call.charge is not None:
+        other = call.charge.currency != "USD"
+        reason = f"it is charged in {call.charge.currency}" if other else None
+        usd = Decimal(0) if other else call.charge.amount
+        return Demand(call=call, charge=usd, reason=reason)
+    if call.is_charge:
+        return _demand_of_quantity(call, at_ns)
+    return Demand(call=call, input_tokens=given, output_tokens=made)
+
+
+def _demand_of_quantity(call: Call, at_ns: int) -> Demand:
+    from agentmeter.pricing.cost import amount
+
+    tariff, reason = STATE.tariff_of(call)
+    if tariff is None or tariff.currency != "USD":
+        return Demand(call=call, charge=Decimal(0), reason=reason or "it is not priced in USD")
+    usd = amount(call.usage, tariff.quote(at_ns, 0))
+    reason = "it has no price" if usd is None else None
+    return Demand(call=call, charge=usd or Decimal(0), reason=reason)
+
+
 @dataclass(frozen=True, slots=True)
 class Worst:
     """A demand at its dearest: what its parts may take, and why that is not all."""

@@ -3,15 +3,16 @@
 import asyncio
 import inspect
 from collections.abc import Callable
+from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 from weakref import WeakValueDictionary
 
 from agentmeter.exceptions import BudgetExceeded
 from agentmeter.runtime.budget.account import Account, Remaining, Rules
 from agentmeter.runtime.budget.admission import Admission, Decision, Question
-from agentmeter.runtime.budget.demand import Demand
+from agentmeter.runtime.budget.demand import Demand, Worst
 from agentmeter.runtime.budget.reservation import Part, Reservation
-from agentmeter.runtime.budget.store import BudgetStore, MemoryBudgets
+from agentmeter.runtime.budget.store import BudgetStore, Draw, MemoryBudgets
 from agentmeter.runtime.budget.value import Budget, BudgetRule
 from agentmeter.runtime.faults import FAULTS, guarded
 from agentmeter.runtime.state import STATE
@@ -37,8 +38,12 @@ class Gate:
         """The account of a scope that begins with a budget of its own."""
         root = scope.parent is None and scope.ledger is not None
         who = scope.request_id if root else scope.scope_id
+        known = self._requests.get(who) if root else None
+        if known is not None and known.budget == budget:
+            return known  # the same request, begun twice
+        key = f"{scope.kind}/{who}" if known is None else f"{scope.kind}/{who}/{scope.scope_id}"
         place = f"{scope.kind} {scope.request_id if root else scope.name}"
-        account = Account(f"{scope.kind}/{who}", budget, place, self.store, scope.started_ns)
+        account = Account(key, budget, place, self.store, scope.started_ns)
         if root:
             self._requests[scope.request_id] = account
             with guarded("budget"):
@@ -100,6 +105,19 @@ class Gate:
         if not parts:
             return None
         return (yield from Admission(self.store, parts, _outer(scope), demand, stream).decide())
+
+    def charge(self, scope: "CallScope") -> Reservation | None:
+        """Charge a call that was not asked about before it was made: a batch's result …"""
+        parts, outer = self.parts(scope), _outer(scope)
+        if not parts:
+            return None
+        held = {
+            part.account.key for level in (outer.levels() if outer else ()) for part in level.parts
+        }
+        own = tuple(part for part in parts if part.account.key not in held)
+        made = Reservation(self.store, STATE.new_id(8), own, Worst(Draw(), Draw(), Decimal(0)))
+        made.outer, made.total = outer, Draw()
+        return made
 
 
 def _outer(scope: "Scope") -> Reservation | None:
