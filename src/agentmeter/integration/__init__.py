@@ -5,22 +5,14 @@ An integration is a class with a ``name``, the ``library`` (an import name) that
 ``agentmeter.integrations`` (and ``opentelemetry_instrumentor``, so that zero-code
 instrumentation finds it), and uses only this package and the public API.
 
-Most of one is a table of ``Endpoint``s: ``exchange`` says what they are, ``streams`` follows what
+Most of one is a table of ``Endpoint``s: ``endpoint`` says what they are, ``streams`` follows what
 they stream, and ``examples/own_integration.py`` is a whole one. A client that Stainless generated
 needs only a ``StainlessLibrary``: see ``stainless``.
 """
 
 from agentmeter.integration.bounds import Bounds, parts_of
-from agentmeter.integration.exchange import (
-    Accumulator,
-    Attempts,
-    Body,
-    Endpoint,
-    Exchange,
-    begin,
-    begin_async,
-    current_exchange,
-)
+from agentmeter.integration.endpoint import Accumulator, Attempts, Body, Endpoint
+from agentmeter.integration.exchange import Exchange, begin, begin_async, current_exchange
 from agentmeter.integration.hosts import Served, served_by
 from agentmeter.integration.registry import Integration, available, switch_off, switch_on
 from agentmeter.integration.said import amend_usage, now_ns

@@ -17,14 +17,8 @@ from importlib import import_module
 from typing import Any
 
 from agentmeter.integration.bodies import read_body, watch_body
-from agentmeter.integration.exchange import (
-    Body,
-    Endpoint,
-    Exchange,
-    begin,
-    begin_async,
-    current_exchange,
-)
+from agentmeter.integration.endpoint import Body, Endpoint
+from agentmeter.integration.exchange import Exchange, begin, begin_async, current_exchange
 from agentmeter.integration.streams import (
     WatchedAsyncIterator,
     WatchedIterator,

@@ -10,7 +10,8 @@ from collections.abc import AsyncIterator, Iterator
 from typing import Any
 
 from agentmeter.integration.cutting import cutter_of
-from agentmeter.integration.exchange import Accumulator, Exchange, status_of, unknown_sides
+from agentmeter.integration.endpoint import Accumulator
+from agentmeter.integration.exchange import Exchange, status_of, unknown_sides
 from agentmeter.model import UNKNOWN, Call, Status
 from agentmeter.runtime.faults import FAULTS, guarded
 from agentmeter.runtime.state import STATE
