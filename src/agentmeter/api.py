@@ -186,6 +186,10 @@ def _gate(rules: "tuple[BudgetRule, ...]", store: "BudgetStore | str | None") ->
         from agentmeter.runtime.budget.shared import RedisBudgets
 
         store = RedisBudgets(store)
+    if store is not None and not hasattr(store, "reserve"):
+        raise ConfigurationError(
+            f"budget_store: expected agentmeter.RedisBudgets or its URL, got {store!r}"
+        )
     gate = STATE.gate.renewed(store, rules) if STATE.gate else Gate(store or MemoryBudgets(), rules)
     for rule in rules:
         gate.store.check(rule)

@@ -2,6 +2,8 @@
 
 import asyncio
 import gc
+import subprocess
+import sys
 from collections.abc import AsyncIterator, Iterator
 from decimal import Decimal
 from typing import Any
@@ -478,3 +480,30 @@ def test_one_request_that_is_begun_twice_has_one_account(meter: Kept) -> None:
         with am.request(id="r", new=True, budget=budget) as again:
             spend(10, 10)
             assert one.remaining() == again.remaining() == am.Remaining(tokens=20)
+
+
+def test_a_call_may_have_a_budget_of_its_own(meter: Kept) -> None:
+    """It is held to that from the beginning."""
+    with (
+        am.request(),
+        pytest.raises(am.BudgetExceeded, match="budget 'call' of call gpt-5"),
+        am.call(**GPT, input_tokens=20, max_tokens=5, budget=am.Budget(tokens=24)),
+    ):
+        pytest.fail("the call was made")  # pragma: no cover
+
+
+def test_budgets_are_loaded_with_the_first_of_them() -> None:
+    """A program without any does not pay for them, metered clients included."""
+    program = (
+        "import sys, agentmeter as am\n"
+        "am.configure(journal=False)\n"
+        "am.instrument('openai')\n"
+        "with am.request():\n"
+        "    with am.call(provider='openai', model='gpt-5') as call:\n"
+        "        call.record(am.Usage(input=1))\n"
+        "print([name for name in sys.modules if 'runtime.budget' in name or name == 'redis'])\n"
+    )
+    ran = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, check=True
+    )
+    assert ran.stdout == "[]\n"

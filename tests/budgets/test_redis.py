@@ -174,6 +174,22 @@ def test_a_redis_that_comes_back_is_used_again(
         store.close()
 
 
+def test_a_connection_that_the_server_closed_is_opened_anew(store: am.RedisBudgets) -> None:
+    """Without a call that notices; nothing is sent twice."""
+    store.charge({"idle": Draw(tokens=3)})
+    other = am.RedisBudgets(store._given["url"])
+    other._client.client_kill_filter(_type="normal", skipme=True)
+    store.charge({"idle": Draw(tokens=4)})
+    assert store.standing(["idle"])[0].spent.tokens == 7
+    other.close()
+
+
+def test_a_store_that_is_none_is_refused() -> None:
+    """By the name of the setting."""
+    with pytest.raises(am.ConfigurationError, match=r"budget_store: expected .*RedisBudgets"):
+        am.configure(journal=False, budget_store=5)  # type: ignore[arg-type]
+
+
 async def test_a_task_does_not_block_the_others_while_redis_is_asked(
     meter: Kept, store: am.RedisBudgets
 ) -> None:

@@ -224,13 +224,17 @@ def _source(name: str) -> str:
 def _client(url: str, timeout: float) -> "redis.Redis":
     try:
         import redis
+        from redis.backoff import NoBackoff
+        from redis.retry import Retry
     except ImportError as error:
         raise ConfigurationError(
             "budget_store: the package 'redis' is needed; install agentmeter-otel[redis]"
         ) from error
+    # What was sent is not sent again: to settle twice would charge twice.
+    once = Retry(NoBackoff(), 0)
     try:
         return redis.Redis.from_url(
-            url, socket_timeout=timeout, socket_connect_timeout=timeout, protocol=2
+            url, socket_timeout=timeout, socket_connect_timeout=timeout, protocol=2, retry=once
         )
     except ValueError as error:
         raise ConfigurationError(f"budget_store: {error}") from error
