@@ -57,6 +57,7 @@ class Admission:
         self._limited = [part for part in parts if _counts_tokens(part.account)]
         self._priced = any(part.account.budget.usd is not None for part in self._limited)
         self._demand = _ONLY_A_CALL
+        self._found: tuple[Demand, Worst] | None = None
         self._lease = STATE.new_id(8)
         self._passed: set[str] = set()
         """The accounts whose limits this call may pass, since somebody said so."""
@@ -83,7 +84,10 @@ class Admission:
         raise self._over(refused, found, "others took what was left at every try")
 
     def _worst(self) -> Worst:
-        return worst(self._demand, priced=self._priced)
+        """The demand at its dearest; worked out once for each."""
+        if self._found is None or self._found[0] is not self._demand:
+            self._found = self._demand, worst(self._demand, priced=self._priced)
+        return self._found[1]
 
     def _limit_output(self) -> None:
         """Without a limit of its own a call may take what a budget says, or what one leaves."""
