@@ -20,8 +20,8 @@ if TYPE_CHECKING:
     from agentmeter.report.forecast import Forecast
     from agentmeter.report.receipt import Receipt
     from agentmeter.report.report import Report
-    from agentmeter.runtime.receipting import Asked
     from agentmeter.runtime.budget.account import Remaining
+    from agentmeter.runtime.receipting import Asked
 
 
 class RequestScope(Scope):

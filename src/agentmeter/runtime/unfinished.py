@@ -5,6 +5,7 @@ A child of ``multiprocessing`` leaves by ``os._exit``: it runs that module's fin
 when that begins, or at once where this module is loaded later still.
 """
 
+import _thread
 import atexit
 
 # The tokenizer's library needs this module, and it can no longer be imported when a process ends.
@@ -16,6 +17,7 @@ import threading
 from typing import Protocol
 from weakref import WeakSet
 
+from agentmeter.latch import Latch
 from agentmeter.runtime.counting import COUNTER
 from agentmeter.runtime.faults import after_fork, guarded
 from agentmeter.runtime.ledger import ledgers
@@ -47,7 +49,8 @@ def end_on_sigterm() -> None:
     """End and write everything before a SIGTERM ends the process, where the application left its
     default action.
 
-    That is done on a thread of its own: the interrupted code may hold a lock that it needs.
+    That is done on a thread of its own, since the interrupted code may hold a lock that it needs,
+    and on a bare one, since ``threading`` has such locks as well; two seconds are all it gets.
     """
     if threading.current_thread() is not threading.main_thread():
         return
@@ -56,9 +59,15 @@ def end_on_sigterm() -> None:
 
 
 def _terminated(number: int, _: object) -> None:
-    ending = threading.Thread(target=end_all, daemon=True)
-    ending.start()
-    ending.join(2)
+    ended = Latch()
+
+    def end() -> None:
+        end_all()
+        ended.set()
+
+    with guarded("ending on SIGTERM"):
+        _thread.start_new_thread(end, ())
+        ended.wait(2)
     signal.signal(number, signal.SIG_DFL)
     os.kill(os.getpid(), number)
 
