@@ -24,16 +24,28 @@ PATCHES = Patches()
 def apply() -> None:
     """Patch; does nothing if already patched."""
     if not PATCHES.on:
-        PATCHES.replace(threading.Thread, "start", _thread_start)
+        for thread in _with_start(threading.Thread):
+            PATCHES.replace(thread, "start", _thread_start)
         PATCHES.replace(ThreadPoolExecutor, "submit", _thread_submit)
         PATCHES.replace(ProcessPoolExecutor, "submit", _process_submit)
         PATCHES.replace(multiprocessing.process.BaseProcess, "start", _process_start)
 
 
+def _with_start(thread: type) -> list[type]:
+    """``thread`` and those of its subclasses that have a ``start`` of their own, past which ours
+    might never be called: an instrumentation that came and went leaves one on ``Timer``.
+    """
+    every = [thread]
+    for one in every:
+        every.extend(one.__subclasses__())
+    return [one for one in every if "start" in vars(one)]
+
+
 def _thread_start(original: Method) -> Method:
     def start(self: threading.Thread) -> None:
         scope = current_scope()
-        if PATCHES.on and scope is not None and not _serves_all(self):
+        within = isinstance(self.run, _Within)
+        if PATCHES.on and scope is not None and not within and not _serves_all(self):
             self.run = _Within(scope, self.run)  # type: ignore[method-assign]
         original(self)
 
