@@ -72,13 +72,17 @@ def test_a_bad_line_names_line_and_field_and_the_rest_goes_on() -> None:
         b"[1]": "line 4: expected an object, got list",
         line(usage=[1]): "line 5: usage: expected an object, got [1]",
         line(at="yesterday"): "line 6: at: expected an instant such as ",
-        line(tools={"web_search": 1.5}): "line 7: tools.web_search: expected a count, got ",
+        line(tools={"web_search": 1.5}): "line 7: tools.web_search: a quantity is an int, got ",
         line(batch="yes"): "line 8: batch: expected true or false, got 'yes'",
         line(model=None): "line 9: model: a text is needed",
         line(region=7): "line 10: region: expected text, got 7",
         line(usage={"prompt_tokens": -1}): "line 11: prompt_tokens: a quantity cannot be negative",
         b'{"usage": NaN}': "line 12: not JSON: NaN is not a number",
         b"[" * 100_000: "line 13: not JSON: ",
+        line(usage={"prompt_tokens": 1e30}): "line 14: prompt_tokens: a quantity is below 2^63, got ",
+        line(usage={"prompt_tokens": 10**1000}): "line 15: prompt_tokens: a quantity is below 2^63",
+        line(at=0).replace(b": 0", b": 1e999999"): "line 16: at: expected seconds since the epoch ",
+        line(at=1_764_000_000_000): "line 17: at: expected seconds since the epoch within the years",
     }
     first, *others, last = answers(line(id=1), *bad, line(id=2))
     assert (first["id"], first["status"], last["id"], last["status"]) == (1, "priced", 2, "priced")
@@ -95,6 +99,20 @@ def test_the_exit_code_says_whether_anything_could_be_read(tmp_path: Path) -> No
     absent = agentmeter("price", "--jsonl", str(tmp_path / "absent"))
     assert absent.returncode == 1
     assert b"absent: No such file or directory" in absent.stderr
+
+
+def test_a_byte_order_mark_carriage_returns_and_blank_lines_lose_no_line() -> None:
+    """As a spreadsheet on Windows writes them."""
+    given = b"\xef\xbb\xbf" + line(id=1) + b"\r\n\r\n" + line(id=2) + b"\r\n"
+    done = agentmeter("price", "--jsonl", "-", given=given)
+    read = [json.loads(text) for text in done.stdout.splitlines()]
+    assert [(one["id"], one["status"]) for one in read] == [(1, "priced"), (2, "priced")]
+
+
+def test_counts_of_tools_are_as_forgiving_as_those_of_usage() -> None:
+    """A count may be written 3.0; null is none of it."""
+    (answer,) = answers(line(usage=CHAT, tools={"web_search": 3.0, "file_search": None}))
+    assert (answer["status"], answer["amount"]) == ("priced", "0.0345")
 
 
 def test_a_fraction_is_the_decimal_that_was_written() -> None:

@@ -12,6 +12,7 @@ import agentmeter as am
 from agentmeter.model.money import plain
 from agentmeter.pricing import Cached, Catalog, Cost
 from agentmeter.report.priced import Served, instant_ns, priced
+from agentmeter.semconv.usage import stated
 
 CATALOG = Cached(Catalog())
 NOON = "2026-11-20T12:00:00Z"
@@ -148,3 +149,12 @@ def test_a_catalog_read_under_another_context_is_the_same() -> None:
 def test_an_instant_is_utc_where_it_names_no_zone(at: object, expected: int) -> None:
     """Text, seconds or a datetime."""
     assert instant_ns(at) == expected * 1_000_000_000
+
+
+def test_what_is_read_does_not_depend_on_the_decimal_context() -> None:
+    """An instant with a fraction, a count and a duration that are decimals, under two digits."""
+    usage = {"prompt_tokens": Decimal("123457.0"), "prompt_audio_seconds": 0}
+    with localcontext(prec=2):
+        assert instant_ns(Decimal("1795132800.25")) == 1_795_132_800_250_000_000
+        assert stated(usage).usage == {"input": 123_457}
+        assert stated({"seconds": Decimal("12345.5")}).usage == {"audio_second": 12_346}

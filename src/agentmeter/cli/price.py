@@ -110,19 +110,13 @@ def _answer(number: int, line: bytes, pricer: Pricer) -> dict[str, Any]:
         name = fields.get("id")
         return {"id": name, **document(priced(read_served(fields, time.time_ns()), pricer))}
     except AgentmeterError as error:
-        unpriced: dict[str, Any] = {
-            "status": "unpriced",
-            "amount": None,
-            "currency": None,
-            "lines": [],
-        }
-        return {"id": name, **unpriced, "reasons": [f"line {number}: {error}"], "unread": True}
+        return {"id": name, **_UNREAD, "reasons": [f"line {number}: {error}"], "unread": True}
 
 
 def _parsed(text: bytes) -> dict[str, Any]:
     """JSON in which a fraction is the decimal that was written."""
     try:
-        value = json.loads(text.decode(), parse_float=Decimal, parse_constant=_no_number)
+        value = json.loads(text.decode("utf-8-sig"), parse_float=Decimal, parse_constant=_no_number)
     except (ValueError, RecursionError) as error:
         raise UsageError(f"not JSON: {error}") from error
     if not isinstance(value, dict):

@@ -9,12 +9,12 @@ from typing import Any
 from agentmeter.exceptions import UsageError
 from agentmeter.model import Usage
 from agentmeter.model.meters import meter
-from agentmeter.model.money import plain
+from agentmeter.model.money import CONTEXT, plain
 from agentmeter.pricing.cost import Cost, Gap, Line, price, unpriced
 from agentmeter.pricing.pricer import Pricer
 from agentmeter.pricing.rows import UNMATCHED
 from agentmeter.pricing.tariff import PriceKey, Tariff, Unpriced
-from agentmeter.semconv.usage import Stated, stated
+from agentmeter.semconv.usage import Stated, stated, whole_number
 
 _TOOLS = {
     "code_execution": "code_interpreter",
@@ -204,12 +204,20 @@ def _object(fields: Mapping[str, Any], name: str, *, needed: bool = False) -> Ma
 
 def _counts(tools: Mapping[str, Any]) -> Iterator[tuple[str, int]]:
     for name, count in tools.items():
-        if isinstance(count, bool) or not isinstance(count, int) or count < 0:
-            raise UsageError(f"tools.{name}: expected a count, got {count!r}")
-        yield name, count
+        if count is not None:
+            yield name, whole_number(f"tools.{name}", count)
 
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_YEARS = (-62_135_596_800, 253_402_300_800)
+"""The years 1 to 9999 in seconds since the epoch."""
+
+
+def _since_epoch(seconds: int | Decimal) -> int:
+    if not _YEARS[0] <= seconds < _YEARS[1]:
+        problem = "expected seconds since the epoch within the years 1 to 9999"
+        raise UsageError(f"at: {problem}, got {seconds!r:.60}")
+    return int(CONTEXT.multiply(Decimal(seconds), Decimal(1_000_000_000)))
 
 
 def instant_ns(at: object) -> int:
@@ -219,7 +227,7 @@ def instant_ns(at: object) -> int:
     Raises ``UsageError``.
     """
     if isinstance(at, (int, Decimal)) and not isinstance(at, bool):
-        return int(at * 1_000_000_000)
+        return _since_epoch(at)
     try:
         moment = datetime.fromisoformat(at) if isinstance(at, str) else at
     except ValueError:

@@ -4,6 +4,7 @@ The shapes are tables, one module per family; ``reading`` reads all of them.
 """
 
 from agentmeter.semconv.usage.mapping import plain_mapping
+from agentmeter.semconv.usage.reading import whole_number
 from agentmeter.semconv.usage.stating import Stated, normalise, stated
 
-__all__ = ["Stated", "normalise", "plain_mapping", "stated"]
+__all__ = ["Stated", "normalise", "plain_mapping", "stated", "whole_number"]

@@ -11,6 +11,7 @@ from typing import Any
 
 from agentmeter.exceptions import UsageError
 from agentmeter.model.meters import METERS, Side
+from agentmeter.model.money import CONTEXT
 from agentmeter.model.usage import Usage
 from agentmeter.semconv.usage.mapping import plain_mapping, text_of
 from agentmeter.semconv.usage.shape import Listed, Names, Places, Seconds, Shape
@@ -32,6 +33,9 @@ _PARTS = {
 
 _NESTED = frozenset(part for parts in _PARTS.values() for part in parts)
 _REASONING = frozenset({"reasoning"})
+
+_LIMIT = 2**63
+"""No count is as large; what a database holds as an integer of 64 bits is smaller."""
 
 Found = dict[str, int]
 
@@ -69,7 +73,7 @@ def _collect(shape: Shape, places: Places, raw: Mapping[str, Any], found: Found)
         if place is None or value is None:
             continue
         if type(place) is str:
-            exact = type(value) is int and value >= 0
+            exact = type(value) is int and 0 <= value < _LIMIT
             count = value if exact else whole_number(name, value, shape.digits)
             if count and count > found.get(place, 0):  # one count may stand under two names
                 found[place] = count
@@ -99,14 +103,21 @@ def whole_number(name: str, value: object, digits: bool = False) -> int:
     """A quantity as an int: an int, a float or decimal without a fraction, or its digits."""
     whole = isinstance(value, int) and not isinstance(value, bool)
     whole = whole or (isinstance(value, float) and value.is_integer())
-    whole = whole or (isinstance(value, Decimal) and value.is_finite() and value % 1 == 0)
+    whole = whole or (isinstance(value, Decimal) and _is_whole(value))
     whole = whole or (digits and isinstance(value, str) and value.strip().isdecimal())
     if not whole:
-        raise UsageError(f"{name}: a quantity is an int, got {value!r}")
-    number = int(value)  # type: ignore[call-overload]
+        raise UsageError(f"{name}: a quantity is an int, got {value!r:.60}")
+    number = value if isinstance(value, Decimal) else int(value)  # type: ignore[call-overload]
     if number < 0:
-        raise UsageError(f"{name}: a quantity cannot be negative, got {value}")
+        raise UsageError(f"{name}: a quantity cannot be negative, got {number}")
+    if number >= _LIMIT:
+        raise UsageError(f"{name}: a quantity is below 2^63, got {value!r:.60}")
     return int(number)
+
+
+def _is_whole(value: Decimal) -> bool:
+    """Whether a decimal has no fraction; a remainder would be worked out in the ambient context."""
+    return value.is_finite() and value == value.to_integral_value()
 
 
 def _to_the_nearest(name: str, value: object) -> int:
@@ -114,7 +125,8 @@ def _to_the_nearest(name: str, value: object) -> int:
         raise UsageError(f"{name}: a duration is a number of seconds, got {value!r}")
     if not 0 <= value < 2**53:
         raise UsageError(f"{name}: a duration cannot be negative or endless, got {value}")
-    return int(value * 2 + 1) // 2
+    twice = CONTEXT.multiply(value, 2) if isinstance(value, Decimal) else value * 2
+    return (int(twice) + 1) // 2
 
 
 def _beside(shape: Shape, raw: Mapping[str, Any], found: Found) -> frozenset[str]:
