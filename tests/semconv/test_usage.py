@@ -314,6 +314,12 @@ def test_no_charge_is_not_a_charge_of_nothing(charge: dict[str, Any]) -> None:
     assert stated({"prompt_tokens": 1, **charge}).cost is None
 
 
+def test_a_charge_that_is_negative_is_refused() -> None:
+    """A credit is no price of a call."""
+    with pytest.raises(am.UsageError, match="^cost: a charge cannot be negative, got -0.1$"):
+        stated({"prompt_tokens": 1, "cost": -0.1})
+
+
 def test_search_context_is_stated() -> None:
     """Perplexity says how much a search put into the context."""
     raw = {"prompt_tokens": 1, "completion_tokens": 2, "search_context_size": "high"}

@@ -21,7 +21,8 @@ class Stated:
 
     ``service_tier`` is the tier that served, ``speed`` Anthropic's, ``region`` where it was served,
     ``search_context`` how much a search put into the context, each where the object itself says
-    it. ``cost`` is the provider's own charge (OpenRouter, Perplexity, xAI), exact.
+    it. ``cost`` is the provider's own charge (OpenRouter, Perplexity, xAI), exact; with a key of
+    one's own at OpenRouter, its fee and what the provider behind it charges.
     """
 
     usage: Usage
@@ -64,6 +65,8 @@ _CHARGES: tuple[tuple[Names, Decimal], ...] = (
     (("cost_in_usd_ticks",), Decimal("1e-10")),
 )
 """Where a provider says what it charges, and how many dollars one of it is."""
+
+_UPSTREAM = ("cost_details", "upstream_inference_cost")
 
 _TELLING = frozenset({name for names in _SAID.values() for name in names}).union(
     path[0] for path, _ in _CHARGES
@@ -122,13 +125,27 @@ def _said(raw: Mapping[str, Any], names: Names) -> str | None:
 
 def _cost(raw: Mapping[str, Any]) -> Money | None:
     for path, dollars in _CHARGES:
-        value: Any = raw
-        for name in path:
-            value = (plain_mapping(value) or {}).get(name)
-        amount = _exact(value)
+        amount = _charge(raw, path)
         if amount is not None:
-            return Money(CONTEXT.multiply(amount, dollars))
+            charged = Money(CONTEXT.multiply(amount, dollars))
+            return _with_upstream(charged, raw) if raw.get("is_byok") is True else charged
     return None
+
+
+def _with_upstream(fee: Money, raw: Mapping[str, Any]) -> Money | None:
+    """With a key of one's own ``cost`` is OpenRouter's fee alone, and often zero."""
+    upstream = _charge(raw, _UPSTREAM)
+    return None if upstream is None else fee + Money(upstream)
+
+
+def _charge(raw: Mapping[str, Any], path: Names) -> Decimal | None:
+    value: Any = raw
+    for name in path:
+        value = (plain_mapping(value) or {}).get(name)
+    amount = _exact(value)
+    if amount is not None and amount < 0:
+        raise UsageError(f"{'.'.join(path)}: a charge cannot be negative, got {value}")
+    return amount
 
 
 def _exact(value: object) -> Decimal | None:
