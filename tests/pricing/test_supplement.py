@@ -275,3 +275,47 @@ def test_a_card_may_name_places_windows_days_and_minimums() -> None:
     seconds = card.tariff(PriceKey(None, "w"))
     assert isinstance(seconds, Tariff)
     assert plain(seconds.quote(NOW, 0).rates["audio_second"].price) == "0.0001"
+
+
+@pytest.mark.parametrize(
+    ("provider", "written", "model"),
+    [
+        ("deepseek", "deepseek/deepseek-chat", "deepseek-chat"),
+        ("openai", "openai/o3-2025-04-16", "o3-2025-04-16"),
+        ("mistral", "mistral/mistral-large-latest", "mistral-large-latest"),
+        ("groq", "groq/openai/gpt-oss-120b", "openai/gpt-oss-120b"),
+        ("gemini", "models/gemini-1.5-pro", "gemini-1.5-pro"),
+        (
+            "vertex_ai",
+            "projects/p/locations/us/publishers/google/models/gemini-4-argon",
+            "gemini-4-argon",
+        ),
+        ("bedrock", "bedrock/converse/amazon.nova-pro-v1:0", "amazon.nova-pro-v1:0"),
+        (
+            "aws",
+            "arn:aws:bedrock:eu-west-1:1:inference-profile/eu.amazon.nova-pro-v1:0",
+            "eu.amazon.nova-pro-v1:0",
+        ),
+    ],
+)
+def test_a_model_is_priced_alike_with_a_path_before_its_name(
+    provider: str, written: str, model: str
+) -> None:
+    """What is corrected for a model is corrected however its name is written."""
+    long, short = (Catalog().tariff(PriceKey(provider, name)) for name in (written, model))
+    assert isinstance(long, Tariff)
+    assert isinstance(short, Tariff)
+    assert long.rates == short.rates
+
+
+@pytest.mark.parametrize(
+    ("provider", "model"),
+    [("perplexity", "perplexity/sonar"), ("together", "together/Tev1-4B-experimental")],
+)
+def test_a_model_that_is_really_called_so_keeps_its_name(provider: str, model: str) -> None:
+    """Perplexity sells sonar by itself, and under this name by way of its agents at other prices."""
+    long = Catalog().tariff(PriceKey(provider, model))
+    assert isinstance(long, Tariff)
+    assert long.rates != getattr(
+        Catalog().tariff(PriceKey(provider, model.split("/")[1])), "rates", ()
+    )

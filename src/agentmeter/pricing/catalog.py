@@ -7,6 +7,7 @@ carries that as ``assumed``.
 """
 
 import difflib
+import re
 import threading
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
@@ -53,6 +54,13 @@ _MINIMUM = {
 """(provider, model, meter) → smallest quantity billed: genai-prices has these two in its code."""
 
 
+_PATHS = {
+    "aws": re.compile(r"^(arn:.+:(foundation-model|inference-profile)/|(converse|invoke)/)"),
+    "google": re.compile(r"^(.+/)?models/"),
+}
+"""Provider → what stands before its models' names where they are resources."""
+
+
 class GenAIPrices:
     """A pricer over the data that the installed genai-prices bundles; loaded at first need.
 
@@ -70,7 +78,8 @@ class GenAIPrices:
             return Unpriced("the call names no model")
         snapshot = self._loaded()
         try:
-            provider, model = _found(snapshot, key.model, canonical(key.provider))
+            name = self.plain_model(key.model, key.provider)
+            provider, model = _found(snapshot, name, canonical(key.provider))
         except LookupError:
             return Unpriced(_unknown(snapshot, key))
         rates = tuple(_rows(provider, model, key, self._version))
@@ -95,11 +104,29 @@ class GenAIPrices:
     def context_window(self, provider: str | None, model: str) -> int | None:
         """How many tokens a model takes in and gives out together; ``None`` where nobody says."""
         try:
-            _, known = _found(self._loaded(), model, canonical(provider))
+            name = self.plain_model(model, provider)
+            _, known = _found(self._loaded(), name, canonical(provider))
         except LookupError:
             return None
         window = known.context_window
         return window if isinstance(window, int) and window > 0 else None
+
+    def plain_model(self, name: str, provider: str | None) -> str:
+        """The model's own name, without a path or its provider's name before it.
+
+        ``deepseek/deepseek-chat`` and ``models/gemini-2.5-pro``, as proxies and Google write them;
+        not where a model is really called so (Perplexity's ``perplexity/sonar``).
+        """
+        asked = canonical(provider)
+        known = next((one for one in self._loaded().providers if one.id == asked), None)
+        if known is None or any(model.id.lower() == name.lower() for model in known.models):
+            return name
+        path = _PATHS.get(known.id)
+        rest = path.sub("", name) if path is not None else name
+        prefix, slash, after = rest.partition("/")
+        if slash and after and canonical(prefix) == asked:
+            return self.plain_model(after, provider)
+        return rest
 
     def _loaded(self) -> Any:
         with self._lock:
@@ -115,20 +142,14 @@ class GenAIPrices:
 
 
 def _found(snapshot: Any, name: str, provider: str | None) -> tuple[Any, Any]:
-    """The provider and model; the model's name may begin with its provider's (``openai/gpt-5``).
+    """The provider and model.
 
     A provider goes by its name and the aliases of ours. genai-prices would take any name that
     contains a provider's for that provider, a proxy of one's own with prices of its own as well.
     """
     if provider is not None and all(provider != known.id for known in snapshot.providers):
         raise LookupError(provider)
-    try:
-        return snapshot.find_provider_model(name, None, provider, None)  # type: ignore[no-any-return]
-    except LookupError:
-        prefix, _, rest = name.partition("/")
-        if not rest or provider is None or canonical(prefix) != provider:
-            raise
-        return _found(snapshot, rest, provider)
+    return snapshot.find_provider_model(name, None, provider, None)  # type: ignore[no-any-return]
 
 
 def _unknown(snapshot: Any, key: PriceKey) -> str:

@@ -40,6 +40,7 @@ class Catalog:
         asked = _plainly(key)
         if not asked.provider:
             asked = replace(asked, provider=self._base.provider_of(key.model))
+        asked = replace(asked, model=self._base.plain_model(key.model, asked.provider))
         supplement = self._supplement()
         for refusal in supplement.refusals:
             if _applies(refusal.pattern, asked):
