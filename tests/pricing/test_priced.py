@@ -158,3 +158,35 @@ def test_what_is_read_does_not_depend_on_the_decimal_context() -> None:
         assert instant_ns(Decimal("1795132800.25")) == 1_795_132_800_250_000_000
         assert stated(usage).usage == {"input": 123_457}
         assert stated({"seconds": Decimal("12345.5")}).usage == {"audio_second": 12_346}
+
+
+@pytest.mark.parametrize(
+    ("word", "tier"),
+    [
+        ("ON_DEMAND", None),
+        ("ON_DEMAND_FLEX", "flex"),
+        ("ON_DEMAND_PRIORITY", "priority"),
+        ("standard_only", None),
+        ("PRIORITY", "priority"),
+    ],
+)
+def test_a_tier_may_be_stated_beside_the_usage_in_the_providers_word(
+    word: str, tier: str | None
+) -> None:
+    """As it may within."""
+    usage = {"promptTokenCount": 1000, "candidatesTokenCount": 100, "totalTokenCount": 1100}
+    at_word, at_tier = (
+        priced(
+            Served(
+                usage=usage,
+                at_ns=instant_ns(NOON),
+                provider="google",
+                model="gemini-2.5-pro",
+                service_tier=one,
+            ),
+            CATALOG,
+        )
+        for one in (word, tier)
+    )
+    assert at_word == at_tier
+    assert at_word.lines

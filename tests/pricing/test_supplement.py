@@ -319,3 +319,14 @@ def test_a_model_that_is_really_called_so_keeps_its_name(provider: str, model: s
     assert long.rates != getattr(
         Catalog().tariff(PriceKey(provider, model.split("/")[1])), "rates", ()
     )
+
+
+@pytest.mark.parametrize("tier", ["batch", "flex", "priority"])
+def test_a_tier_is_the_same_in_capitals(tier: str) -> None:
+    """The cached input of a batch is 0.13, as the list has it, and not half of 0.25."""
+    quiet, loud = (
+        Catalog().tariff(PriceKey("openai", "gpt-5.4", one)) for one in (tier, tier.upper())
+    )
+    assert isinstance(quiet, Tariff)
+    assert isinstance(loud, Tariff)
+    assert quiet.rates == loud.rates

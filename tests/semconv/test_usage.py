@@ -316,7 +316,7 @@ def test_no_charge_is_not_a_charge_of_nothing(charge: dict[str, Any]) -> None:
 
 def test_a_charge_that_is_negative_is_refused() -> None:
     """A credit is no price of a call."""
-    with pytest.raises(am.UsageError, match="^cost: a charge cannot be negative, got -0.1$"):
+    with pytest.raises(am.UsageError, match="cost: a charge cannot be negative, got -0"):
         stated({"prompt_tokens": 1, "cost": -0.1})
 
 

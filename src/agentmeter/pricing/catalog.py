@@ -16,6 +16,7 @@ from decimal import Decimal
 from typing import Any
 
 from agentmeter.pricing.providers import canonical, standard
+from agentmeter.pricing.rates import tier_of
 from agentmeter.pricing.rows import between, for_one, laid_over, noted, with_derived
 from agentmeter.pricing.tariff import PriceKey, Rate, Tariff, Unpriced
 
@@ -168,17 +169,16 @@ def _unknown(snapshot: Any, key: PriceKey) -> str:
 def _when(key: PriceKey) -> dict[str, str]:
     """The condition of genai-prices that ``key`` asks for; empty for the standard prices."""
     when: dict[str, str] = {}
-    if key.batch or key.tier == "batch":
-        when["processing"] = "batch"
-    elif key.tier is not None and not standard(key.tier):
-        when["service_tier"] = key.tier.lower()
+    tier = tier_of(key)
+    if tier is not None:
+        when["processing" if tier == "batch" else "service_tier"] = tier
     if key.speed is not None and not standard(key.speed):
         when["speed"] = key.speed.lower()
     return when
 
 
 def _condition(key: PriceKey) -> str:
-    words = {"processing": "batch processing", "service_tier": f"service tier {key.tier!r}"}
+    words = {"processing": "batch processing", "service_tier": f"service tier {tier_of(key)!r}"}
     words["speed"] = f"speed {key.speed!r}"
     return " at ".join(words[name] for name in _when(key)) or "the standard tier"
 

@@ -14,7 +14,7 @@ from agentmeter.pricing.cost import Cost, Gap, Line, price, unpriced
 from agentmeter.pricing.pricer import Pricer
 from agentmeter.pricing.rows import UNMATCHED
 from agentmeter.pricing.tariff import PriceKey, Tariff, Unpriced
-from agentmeter.semconv.usage import Stated, stated, whole_number
+from agentmeter.semconv.usage import Stated, in_our_word, stated, whole_number
 
 _TOOLS = {
     "code_execution": "code_interpreter",
@@ -90,7 +90,7 @@ def _key(served: Served, said: Stated) -> PriceKey:
     return PriceKey(
         served.provider,
         served.model,
-        said.service_tier or served.service_tier,
+        said.service_tier or in_our_word(served.service_tier),
         served.batch,
         said.speed or served.speed,
         said.region or served.region,

@@ -119,8 +119,13 @@ def _said(raw: Mapping[str, Any], names: Names) -> str | None:
         value = raw.get(name)
         text = str(value) if type(value) is int else text_of(value)
         if text is not None:
-            return _WORDS.get(text.upper(), text)
+            return in_our_word(text)
     return None
+
+
+def in_our_word(text: str | None) -> str | None:
+    """The condition that a provider's word means: ``ON_DEMAND_FLEX`` is ``flex``."""
+    return None if text is None else _WORDS.get(text.upper(), text)
 
 
 def _cost(raw: Mapping[str, Any]) -> Money | None:
