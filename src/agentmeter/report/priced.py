@@ -18,6 +18,7 @@ from agentmeter.semconv.usage import Stated, in_our_word, stated, whole_number
 
 _TOOLS = {
     "code_execution": "code_interpreter",
+    "collections_search": "file_search",
     "code_interpreter_1g": "code_interpreter",
     "google_maps": "maps_grounding",
     "google_search": "web_search",
@@ -26,7 +27,6 @@ _TOOLS = {
     "maps": "maps_grounding",
     "rerank": "search_unit",
     "search_units": "search_unit",
-    "x_search": "web_search",
 }
 """What providers call their tools → the meters that those are billed by; meters name themselves."""
 
