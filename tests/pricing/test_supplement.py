@@ -18,6 +18,7 @@ from agentmeter.pricing import (
     Unpriced,
     price,
 )
+from agentmeter.pricing.providers import canonical
 from agentmeter.pricing.rows import UNMATCHED
 from agentmeter.pricing.supplement import read_supplement
 
@@ -330,3 +331,36 @@ def test_a_tier_is_the_same_in_capitals(tier: str) -> None:
     assert isinstance(quiet, Tariff)
     assert isinstance(loud, Tariff)
     assert quiet.rates == loud.rates
+
+
+@pytest.mark.parametrize(
+    "written",
+    [
+        "bedrock/eu-west-2/meta.llama3-70b-instruct-v1:0",
+        "arn:aws:bedrock:eu-west-2::foundation-model/meta.llama3-70b-instruct-v1:0",
+    ],
+)
+def test_a_region_in_the_name_of_a_model_is_one_that_served(written: str) -> None:
+    """The catalog's price is that of the US, which is not London's."""
+    answer = Catalog().tariff(PriceKey("bedrock", written))
+    assert isinstance(answer, Tariff)
+    said = UNMATCHED + "no price is known for region 'eu-west-2'"
+    assert all(said in (rate.assumed or "") for rate in answer.rates)
+    home = Catalog().tariff(PriceKey("bedrock", written.replace("eu-west-2", "us-east-1")))
+    assert isinstance(home, Tariff)
+    assert not any(UNMATCHED in (rate.assumed or "") for rate in home.rates)
+
+
+@pytest.mark.parametrize(
+    ("name", "provider"),
+    [
+        ("vertex_ai-zai_models", "google"),
+        ("vertex_ai-ai21_models", "google"),
+        ("vertex_ai-chat-models", "google"),
+        ("vertex_ai_beta", "google"),
+        ("text-completion-codestral", "mistral"),
+    ],
+)
+def test_a_provider_goes_by_every_name_of_litellm(name: str, provider: str) -> None:
+    """One for each family of models."""
+    assert canonical(name) == provider

@@ -18,6 +18,7 @@ _KNOWN_AS = {
     "bedrock": "aws",
     "bedrock.converse": "aws",
     "bedrock.mantle": "aws",
+    "codestral": "mistral",
     "cohere.chat": "cohere",
     "fireworks.ai": "fireworks",
     "fireworks.ai.embedding.models": "fireworks",
@@ -43,21 +44,12 @@ _KNOWN_AS = {
     "moonshot": "moonshotai",
     "moonshot.ai": "moonshotai",
     "novita.ai": "novita",
+    "text.completion.codestral": "mistral",
     "text.completion.openai": "openai",
     "together.ai": "together",
     "togetherai": "together",
     "vertex": "google",
     "vertex.ai": "google",
-    "vertex.ai.anthropic.models": "google",
-    "vertex.ai.beta": "google",
-    "vertex.ai.deepseek.models": "google",
-    "vertex.ai.embedding.models": "google",
-    "vertex.ai.language.models": "google",
-    "vertex.ai.llama.models": "google",
-    "vertex.ai.mistral.models": "google",
-    "vertex.ai.openai.models": "google",
-    "vertex.ai.qwen.models": "google",
-    "vertex.ai.text.models": "google",
     "vertexai": "google",
     "voyage": "voyageai",
     "voyage.ai": "voyageai",
@@ -74,4 +66,7 @@ def canonical(provider: str | None) -> str | None:
     if provider is None:
         return None
     name = provider.strip().lower()
-    return _KNOWN_AS.get(re.sub(r"[-_. ]+", ".", name), name)
+    dotted = re.sub(r"[-_. ]+", ".", name)
+    if dotted.startswith("vertex.ai."):  # litellm has one for each maker: vertex_ai-zai_models
+        return "google"
+    return _KNOWN_AS.get(dotted, name)

@@ -56,7 +56,10 @@ _MINIMUM = {
 
 
 _PATHS = {
-    "aws": re.compile(r"^(arn:.+:(foundation-model|inference-profile)/|(converse|invoke)/)"),
+    "aws": re.compile(
+        r"^(bedrock/)?(arn:.+:(foundation-model|inference-profile)/|(converse|invoke)/)?"
+        r"([a-z]{2}(-[a-z]+)+-\d/)?"
+    ),
     "google": re.compile(r"^(.+/)?models/"),
 }
 """Provider → what stands before its models' names where they are resources."""

@@ -1,5 +1,6 @@
 """The default pricer: the catalog of genai-prices, corrected and completed by the supplement."""
 
+import re
 import threading
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
@@ -7,6 +8,7 @@ from importlib.resources import files
 
 from agentmeter.model.money import CONTEXT, plain
 from agentmeter.pricing.catalog import GenAIPrices
+from agentmeter.pricing.providers import canonical
 from agentmeter.pricing.rates import Row, laid_by_closeness, ordinary, tier_of
 from agentmeter.pricing.rows import UNMATCHED, between, laid_over, noted, own, with_derived
 from agentmeter.pricing.supplement import (
@@ -74,8 +76,17 @@ class Catalog:
         return Tariff(key, "USD", f"{self._base.version} + agentmeter {supplement.version}", rates)
 
 
+_AWS_REGION = re.compile(r"(?:^|[:/])([a-z]{2}(?:-[a-z]+)+-\d)[:/]")
+
+
 def _plainly(key: PriceKey) -> PriceKey:
-    """A deployment for batches (``global-batch``, ``DataZoneBatch``) as batch and deployment."""
+    """A deployment for batches (``global-batch``, ``DataZoneBatch``) as batch and deployment.
+
+    Amazon's names of models may hold the region: ``bedrock/eu-west-2/…``, and an ARN.
+    """
+    named = _AWS_REGION.search(key.model or "") if canonical(key.provider) == "aws" else None
+    if named is not None and key.region is None:
+        key = replace(key, region=named[1])
     deployment = (key.deployment or "").lower()
     if not deployment.endswith("batch"):
         return key
