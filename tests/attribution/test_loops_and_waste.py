@@ -8,7 +8,9 @@ import agentmeter as am
 from agentmeter.exceptions import ConfigurationError
 from agentmeter.model import Kind
 from agentmeter.report.breakdown import breakdown
+from agentmeter.report.document import document
 from agentmeter.report.report import walk
+from agentmeter.report.text import rows_text
 from agentmeter.testing import Kept
 
 
@@ -127,3 +129,19 @@ def test_a_lost_record_is_named_by_its_place(meter: Kept) -> None:
     assert one.view.missing == (f"agent planner {agent.scope_id}/2",)
     assert one.usage.total_tokens == 5
     assert one.is_lower_bound
+
+
+def test_a_total_and_a_breakdown_say_that_they_leave_something_out(meter: Kept) -> None:
+    """A model without a price is no model of no cost."""
+    with am.request("r"):
+        for model in ("m", "nobody-knows-this"):
+            with am.call(provider="test", model=model) as call:
+                call.record(am.Usage(input=1))
+    report = meter.report()
+    told = {row.key: row.is_lower_bound for row in breakdown(report, "model")}
+    assert told["nobody-knows-this"]
+    assert report.is_lower_bound
+    listing = rows_text("model", breakdown(report, "model")).splitlines()
+    unknown = next(line for line in listing if line.startswith("nobody"))
+    assert "≥ $0.000000" in unknown
+    assert document(report)["total"]["lower_bound"]

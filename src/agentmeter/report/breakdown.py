@@ -5,7 +5,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from agentmeter.exceptions import ConfigurationError
-from agentmeter.model import Kind, Usage
+from agentmeter.model import Extent, Kind, Usage
+from agentmeter.model.money import total
 from agentmeter.report.report import Amounts, Report, RequestReport, ScopeReport, added
 
 NONE = "-"
@@ -22,6 +23,8 @@ class Row:
     usage: Usage
     amounts: Amounts
     waste: Amounts
+    is_lower_bound: bool
+    """Whether something of it has no price, or more may have been used than is known."""
 
 
 Leaf = tuple[RequestReport, tuple[ScopeReport, ...], ScopeReport]
@@ -39,7 +42,7 @@ def breakdown(report: Report, by: str) -> tuple[Row, ...]:
     for leaf in leaves(report):
         found.setdefault(key(leaf) or NONE, []).append(leaf)
     rows = [_row(name, leaves) for name, leaves in found.items()]
-    return tuple(sorted(rows, key=lambda row: (-sum(row.amounts.values()), row.key)))
+    return tuple(sorted(rows, key=lambda row: (total(row.amounts).copy_negate(), row.key)))
 
 
 def _row(name: str, leaves: list[Leaf]) -> Row:
@@ -53,7 +56,14 @@ def _row(name: str, leaves: list[Leaf]) -> Row:
         usage,
         added(scope.direct for _, _, scope in leaves),
         added(scope.direct for _, _, scope in leaves if scope.node.waste),
+        any(_is_lower_bound(scope) for _, _, scope in leaves),
     )
+
+
+def _is_lower_bound(scope: ScopeReport) -> bool:
+    call = scope.record.call
+    known = () if call is None else call.evidence.values()
+    return bool(scope.cost.gaps) or any(one.extent is Extent.AT_LEAST for one in known)
 
 
 def leaves(report: Report) -> Iterator[Leaf]:

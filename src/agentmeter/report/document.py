@@ -34,6 +34,7 @@ def document(report: Report) -> dict[str, Any]:
             "unshared": allocation_values(report.unshared),
             "unshared_stated": stated_values(report.unshared_stated),
             "stated": stated_values(report.stated),
+            "lower_bound": report.is_lower_bound,
         },
         "exchange": exchange_values(report),
         "unattributed": _unattributed(report.unattributed),
@@ -51,6 +52,7 @@ def row_values(rows: Iterable[Row]) -> list[dict[str, Any]]:
             "usage": dict(row.usage),
             "cost": money(row.amounts),
             "waste": money(row.waste),
+            "lower_bound": row.is_lower_bound,
         }
         for row in rows
     ]

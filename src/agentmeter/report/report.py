@@ -151,6 +151,11 @@ class Report:
         return added(part.amounts for part in self._parts())
 
     @property
+    def is_lower_bound(self) -> bool:
+        """Whether the total leaves something out that one of its parts does."""
+        return any(part.is_lower_bound for part in self._parts())
+
+    @property
     def allocated(self) -> Amounts:
         """What whole periods cost, unshared wholes included, by currency."""
         shared = (part.allocated for part in self._parts())

@@ -68,12 +68,18 @@ def _listing(report: Report) -> str:
     count = len(report.requests)
     rows.append(
         (
-            *(f"{count} requests", "", "", "", "", f"{total:,}", amount_text(report.amounts)),
+            *(f"{count} requests", "", "", "", "", f"{total:,}"),
+            _bound(report) + amount_text(report.amounts),
             *total_cells(report),
             *("", ""),
         )
     )
     return table(rows, right=tuple(range(4, 8 + len(more))))
+
+
+def _bound(one: Report | RequestReport | Row) -> str:
+    """What goes before an amount that leaves something out."""
+    return "≥ " if one.is_lower_bound else ""
 
 
 def rows_text(by: str, rows: Iterable[Row]) -> str:
@@ -85,7 +91,7 @@ def rows_text(by: str, rows: Iterable[Row]) -> str:
             f"{row.requests:,}",
             f"{row.calls:,}",
             f"{row.usage.total_tokens:,}",
-            amount_text(row.amounts),
+            _bound(row) + amount_text(row.amounts),
             amount_text(row.waste) if any(row.waste.values()) else "-",
         )
         for row in rows
@@ -109,7 +115,7 @@ def _listed(one: RequestReport, more: tuple[str, ...]) -> tuple[str, ...]:
         shown(owner.feature or "-"),
         str(one.calls),
         f"{one.usage.total_tokens:,}",
-        ("≥ " if one.is_lower_bound else "") + amount_text(one.amounts),
+        _bound(one) + amount_text(one.amounts),
         *more,
         amount_text(one.waste) if any(one.waste.values()) else "-",
         ", ".join(told),
@@ -131,9 +137,8 @@ def _head(one: RequestReport) -> str:
 
 
 def _figures(one: RequestReport) -> list[str]:
-    bound = "≥ " if one.is_lower_bound else ""
     lines = [
-        f"  cost {bound}{amount_text(one.amounts)}"
+        f"  cost {_bound(one)}{amount_text(one.amounts)}"
         + (f"  of it waste {_waste(one)}" if any(one.waste.values()) else ""),
         *figures(one),
         *budgets.lines(one),
