@@ -83,6 +83,17 @@ def test_the_shortfall_of_a_commitment_counts_volume_rebates() -> None:
     }
 
 
+def test_a_rebate_of_a_year_counts_once_among_the_commitments_of_its_months() -> None:
+    """One request in both months, such as work that belongs to none: half of 100 each month."""
+    span = ((OCTOBER, OCTOBER + 2 * DAY),)
+    months = ((OCTOBER, OCTOBER + DAY), (OCTOBER + DAY, OCTOBER + 2 * DAY))
+    volume = Rule("v", Volume("cost", (Step(Decimal(0), percent=Decimal(50)),)), span)
+    committed = Rule("c", Commitment((Decimal(60), Decimal(60))), months)
+    lines = allocate([committed, volume], [used("a", "100"), used("a", "100", day=1)])
+    told = [(line.name, plain(line.amount)) for line in lines["a"]]
+    assert told == [("v", "-100"), ("c", "10"), ("c", "10")]
+
+
 def test_a_commitment_for_longer_is_spread_over_its_months_by_days() -> None:
     """6,100 for October and November of 61 days: 3,100 and 3,000."""
     text = """[[allocation]]

@@ -7,7 +7,7 @@ after rebates and earlier credits, those that expire first being used first).
 
 from bisect import bisect_left
 from collections.abc import Iterable, Mapping, Sequence
-from decimal import Decimal
+from decimal import ROUND_FLOOR, Decimal
 
 from agentmeter.model.meters import METERS, Side
 from agentmeter.model.money import CONTEXT, split
@@ -26,6 +26,9 @@ UNSHARED = ""
 
 Lines = dict[str, list[Allocation]]
 _ZERO = Decimal(0)
+_FINEST = Decimal("1e-18")
+_DOWN = CONTEXT.copy()
+_DOWN.rounding = ROUND_FLOOR
 
 
 def allocate(rules: Iterable[Rule], used: Iterable[Used]) -> Mapping[str, tuple[Allocation, ...]]:
@@ -35,12 +38,15 @@ def allocate(rules: Iterable[Rule], used: Iterable[Used]) -> Mapping[str, tuple[
     """
     leaves = sorted(used, key=lambda one: (one.started_ns, one.request_id))
     starts = [one.started_ns for one in leaves]
+    work: dict[str, list[Used]] = {}
+    for one in leaves:
+        work.setdefault(one.request_id, []).append(one)
     lines: Lines = {}
     for rule in sorted(rules, key=_turn):
         for number, period in enumerate(rule.periods):
             first, last = (bisect_left(starts, at) for at in period)
             about = [one for one in leaves[first:last] if rule.about(one)]
-            for request_id, line in _shared(rule, number, about, lines):
+            for request_id, line in _shared(rule, number, about, lines, work):
                 lines.setdefault(request_id, []).append(line)
     return {request_id: tuple(found) for request_id, found in lines.items()}
 
@@ -53,10 +59,10 @@ def _turn(rule: Rule) -> tuple[object, ...]:
 
 
 def _shared(
-    rule: Rule, number: int, about: Sequence[Used], lines: Lines
+    rule: Rule, number: int, about: Sequence[Used], lines: Lines, work: Mapping[str, Sequence[Used]]
 ) -> list[tuple[str, Allocation]]:
     period = rule.periods[number]
-    net = _net(rule, period, about, lines)
+    net = _net(rule, period, about, lines, work)
     whole, told = _whole(rule, number, about, net)
     if not whole:
         return []
@@ -92,7 +98,11 @@ def _line(
 
 
 def _net(
-    rule: Rule, period: tuple[int, int], about: Sequence[Used], lines: Lines
+    rule: Rule,
+    period: tuple[int, int],
+    about: Sequence[Used],
+    lines: Lines,
+    work: Mapping[str, Sequence[Used]],
 ) -> dict[str, Decimal]:
     """What each request spent, in the order of its first call: rebates and credits taken off."""
     spent: dict[str, Decimal] = {}
@@ -100,10 +110,32 @@ def _net(
         spent[one.request_id] = CONTEXT.add(spent.get(one.request_id, _ZERO), one.amount)
     for request_id in spent:
         for line in lines.get(request_id, ()):
-            met = line.from_ns < period[1] and period[0] < line.until_ns
-            if line.kind in _NETTED and line.currency == rule.currency and met:
-                spent[request_id] = CONTEXT.add(spent[request_id], line.amount)
+            if line.kind in _NETTED and line.currency == rule.currency:
+                part = _part_in(period, line, work[request_id])
+                spent[request_id] = CONTEXT.add(spent[request_id], part)
     return spent
+
+
+def _part_in(period: tuple[int, int], line: Allocation, work: Sequence[Used]) -> Decimal:
+    """What of an earlier line falls into a period: by what its request spent when.
+
+    Down to the next 10^-18, so that no credit is used for what another has paid.
+    """
+    start, end = period
+    if start <= line.from_ns and line.until_ns <= end:
+        return line.amount
+    if line.until_ns <= start or end <= line.from_ns:
+        return _ZERO
+    inside = whole = _ZERO
+    for one in work:
+        if line.from_ns <= one.started_ns < line.until_ns and one.currency == line.currency:
+            whole = CONTEXT.add(whole, one.amount)
+            if start <= one.started_ns < end:
+                inside = CONTEXT.add(inside, one.amount)
+    if not whole:
+        return _ZERO
+    part = _DOWN.divide(_DOWN.multiply(line.amount, inside), whole)
+    return _DOWN.quantize(part, _FINEST)
 
 
 _NETTED = (Volume.kind, Credit.kind)
