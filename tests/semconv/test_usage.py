@@ -320,6 +320,14 @@ def test_a_charge_that_is_negative_is_refused() -> None:
         stated({"prompt_tokens": 1, "cost": -0.1})
 
 
+def test_a_tier_beside_the_usage_of_an_answer_is_stated() -> None:
+    """OpenAI's answers have it there; what the usage itself says goes over it."""
+    answer = {"service_tier": "default", "usage": {"input_tokens": 1, "output_tokens": 2}}
+    assert stated(answer).service_tier == "default"
+    within = {"input_tokens": 1, "output_tokens": 2, "service_tier": "flex"}
+    assert stated({**answer, "usage": within}).service_tier == "flex"
+
+
 def test_search_context_is_stated() -> None:
     """Perplexity says how much a search put into the context."""
     raw = {"prompt_tokens": 1, "completion_tokens": 2, "search_context_size": "high"}

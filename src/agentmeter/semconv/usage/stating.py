@@ -89,9 +89,11 @@ def stated(
     if shape is None:
         return Stated(_by_meter(raw))
     usage = usage_of(shape, inner)
+    around = _said(raw, _SAID["service_tier"]) if inner is not raw else None
     if _TELLING.isdisjoint(inner):
-        return Stated(usage)
+        return Stated(usage, around)
     said = {field: _said(inner, names) for field, names in _SAID.items()}
+    said["service_tier"] = said["service_tier"] or around  # OpenAI says it beside the usage
     return Stated(usage, **said, cost=_cost(inner))
 
 
