@@ -79,10 +79,14 @@ def test_a_bad_line_names_line_and_field_and_the_rest_goes_on() -> None:
         line(usage={"prompt_tokens": -1}): "line 11: prompt_tokens: a quantity cannot be negative",
         b'{"usage": NaN}': "line 12: not JSON: NaN is not a number",
         b"[" * 100_000: "line 13: not JSON: ",
-        line(usage={"prompt_tokens": 1e30}): "line 14: prompt_tokens: a quantity is below 2^63, got ",
+        line(
+            usage={"prompt_tokens": 1e30}
+        ): "line 14: prompt_tokens: a quantity is below 2^63, got ",
         line(usage={"prompt_tokens": 10**1000}): "line 15: prompt_tokens: a quantity is below 2^63",
         line(at=0).replace(b": 0", b": 1e999999"): "line 16: at: expected seconds since the epoch ",
-        line(at=1_764_000_000_000): "line 17: at: expected seconds since the epoch within the years",
+        line(
+            at=1_764_000_000_000
+        ): "line 17: at: expected seconds since the epoch within the years",
     }
     first, *others, last = answers(line(id=1), *bad, line(id=2))
     assert (first["id"], first["status"], last["id"], last["status"]) == (1, "priced", 2, "priced")
