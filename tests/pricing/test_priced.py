@@ -21,7 +21,7 @@ MODELS = (
     ("openai", "gpt-4o"),
     ("anthropic", "claude-opus-5-5"),
     ("google", "gemini-2.5-flash"),
-    ("aws", "eu.anthropic.claude-sonnet-4-5-20250929-v1:0"),
+    ("aws", "eu.anthropic.claude-haiku-4-5-20251001-v1:0"),
     ("azure", "gpt-5"),
     ("mistral", "mistral-small-latest"),
     ("deepseek", "deepseek-flash"),
@@ -31,6 +31,7 @@ STEPPED = (
     ("google", "gemini-2.5-pro"),
     ("anthropic", "claude-haiku-5-5"),
     ("xai", "grok-4.3"),
+    ("aws", "eu.anthropic.claude-sonnet-4-5-20250929-v1:0"),
 )
 CONDITIONS = st.fixed_dictionaries(
     {},
@@ -98,6 +99,7 @@ def test_a_step_is_where_the_price_list_has_it(model: tuple[str, str], total: in
     """One more token of input is one token's price, except at the documented step."""
     steps = {"gpt-5.4": 272_000, "gemini-2.5-pro": 200_000}
     steps |= {"claude-haiku-5-5": 100_000, "grok-4.3": 199_999}
+    steps["eu.anthropic.claude-sonnet-4-5-20250929-v1:0"] = 200_000
     one_more = cost(model, {"input": total + 1}).amount - cost(model, {"input": total}).amount
     unit = cost(model, {"input": 1}).amount
     doubled = cost(model, {"input": 1_000_000}).amount / 1_000_000
