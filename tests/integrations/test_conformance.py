@@ -1,20 +1,24 @@
 """Every integration of a client holds what all of them have to hold."""
 
 from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import aclosing, asynccontextmanager, closing, contextmanager
 from typing import Any
 
 import anthropic
 import openai
 import pytest
+from google import genai
+from google.genai import types
 
 from agentmeter.testing import ModelServer, Reply
 from agentmeter.testing.conformance import Case, Subject, cases
 from agentmeter_anthropic import AnthropicIntegration
+from agentmeter_google_genai import GoogleGenAIIntegration
 from agentmeter_openai import OpenAIIntegration
 
 SAID: dict[str, Any] = {"messages": [{"role": "user", "content": "hello world"}]}
 CHAT = {"model": "gpt-4o-mini", **SAID}
+CONTENT: dict[str, Any] = {"model": "gemini-2.5-flash", "contents": "hello world"}
 MESSAGE = {"model": "claude-haiku-4-5", "max_tokens": 100, **SAID}
 
 
@@ -125,6 +129,49 @@ async def message_helper_async(server: ModelServer) -> AsyncIterator[Any]:
         yield stream
 
 
+def _gemini(server: ModelServer) -> Any:
+    retry = types.HttpRetryOptions(attempts=2, initial_delay=0.01, max_delay=0.02)
+    return genai.Client(
+        api_key="test",
+        vertexai=False,
+        http_options=types.HttpOptions(base_url=server.url, retry_options=retry),
+    )
+
+
+def content(server: ModelServer) -> Any:
+    with _gemini(server) as client:
+        answer = client.models.generate_content(**CONTENT)
+    answer.sdk_http_response = None  # it has the date
+    return answer
+
+
+@contextmanager
+def content_stream(server: ModelServer) -> Iterator[Any]:
+    with (
+        _gemini(server) as client,
+        closing(client.models.generate_content_stream(**CONTENT)) as stream,
+    ):
+        yield map(_undated, stream)
+
+
+def _undated(piece: Any) -> Any:
+    piece.sdk_http_response = None
+    return piece
+
+
+async def content_async(server: ModelServer) -> Any:
+    async with _gemini(server).aio as client:
+        return await client.models.generate_content(**CONTENT)
+
+
+@asynccontextmanager
+async def content_stream_async(server: ModelServer) -> AsyncIterator[Any]:
+    async with _gemini(server).aio as client:
+        stream = await client.models.generate_content_stream(**CONTENT)
+        async with aclosing(stream):
+            yield stream
+
+
 def bases(library: Any) -> tuple[type, ...]:
     base = library._base_client
     return (base.BaseClient, base.SyncAPIClient, base.AsyncAPIClient)
@@ -142,6 +189,14 @@ CACHED = Reply(
 )
 
 SUBJECTS = {
+    "google-genai content": Subject(
+        integration=GoogleGenAIIntegration(),
+        ask=content,
+        stream=content_stream,
+        ask_async=content_async,
+        stream_async=content_stream_async,
+        patched=(genai._api_client.BaseApiClient,),
+    ),
     "openai chat": Subject(
         integration=OpenAIIntegration(),
         ask=chat,

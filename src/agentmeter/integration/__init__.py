@@ -20,7 +20,13 @@ from agentmeter.integration.exchange import (
     current_exchange,
 )
 from agentmeter.integration.hosts import Served, served_by
-from agentmeter.integration.registry import Integration, available, switch_off, switch_on
+from agentmeter.integration.registry import (
+    Integration,
+    available,
+    is_installed,
+    switch_off,
+    switch_on,
+)
 from agentmeter.integration.said import amend_usage, now_ns
 from agentmeter.integration.stainless import StainlessLibrary, StainlessPatch
 from agentmeter.integration.streams import watched, watched_async
@@ -99,6 +105,7 @@ __all__ = [
     "handover",
     "hosts_to_carry_to",
     "inject",
+    "is_installed",
     "now_ns",
     "served_by",
     "switch_off",

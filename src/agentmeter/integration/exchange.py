@@ -234,6 +234,12 @@ def unknown_sides(facts: Call) -> tuple[str, ...]:
     return tuple(side for side in ("input", "output") if facts.evidence.get(side) == UNKNOWN)
 
 
+def is_whole(facts: Call) -> bool:
+    """Whether all of both sides has been reported, and nothing only in part."""
+    partly = any(known.extent is Extent.AT_LEAST for known in facts.evidence.values())
+    return not partly and not unknown_sides(facts)
+
+
 def _estimate(
     scope: CallScope,
     count_input: Callable[[Body, str], int] | None,

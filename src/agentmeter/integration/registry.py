@@ -29,6 +29,14 @@ class Integration(Protocol):
 _on: dict[str, Integration] = {}
 
 
+def is_installed(library: str) -> bool:
+    """Whether there is something to import by this name, without importing it."""
+    try:
+        return find_spec(library) is not None
+    except ModuleNotFoundError:  # the package above it is not there
+        return False
+
+
 def available() -> dict[str, Any]:
     """Every known integration's entry point, by name."""
     return {point.name: point for point in entry_points(group=GROUP)}
@@ -45,7 +53,7 @@ def switch_on(only: Iterable[str] = ()) -> dict[str, bool]:
         if name not in _on:
             with guarded(f"integration {name}"):
                 integration = known[name].load()()
-                if find_spec(integration.library) is not None:
+                if is_installed(integration.library):
                     integration.instrument()
                     _on[name] = integration
     STATE.integrations = tuple(sorted(_on))

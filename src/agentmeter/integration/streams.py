@@ -9,7 +9,7 @@ import sys
 from collections.abc import AsyncIterator, Iterator
 from typing import Any
 
-from agentmeter.integration.exchange import Accumulator, Exchange, status_of, unknown_sides
+from agentmeter.integration.exchange import Accumulator, Exchange, is_whole, status_of
 from agentmeter.model import UNKNOWN, Call, Status
 from agentmeter.runtime.faults import FAULTS, guarded
 
@@ -44,7 +44,7 @@ class Tally:
     def exhausted(self) -> None:
         """The stream came to its end: whole, or cut by the server if nothing said it was done."""
         facts = self._facts()
-        done = self._accumulator.finished or not unknown_sides(facts)
+        done = self._accumulator.finished or is_whole(facts)
         self._end(facts, Status.OK if done else Status.CUT)
 
     def broken(self, error: BaseException) -> None:
@@ -58,7 +58,7 @@ class Tally:
             return
         facts = self._facts()
         error = sys.exc_info()[1]
-        if not unknown_sides(facts):
+        if is_whole(facts):
             self._end(facts, Status.OK)
         elif error is None or error is self._handled or isinstance(error, GeneratorExit):
             self._end(facts, Status.CLOSED)

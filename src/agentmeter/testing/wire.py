@@ -1,15 +1,21 @@
-"""The wires: OpenAI's chat, Responses and embeddings here, Anthropic's beside it."""
+"""The wires: OpenAI's chat, Responses and embeddings here, the others' beside it."""
 
-import base64
-import hashlib
 import json
 import re
-import struct
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
+from urllib.parse import unquote
 
+from agentmeter.testing.vectors import coded, vector
 from agentmeter.testing.wire_anthropic import messages_body, messages_stream
+from agentmeter.testing.wire_gemini import (
+    batch_embed_body,
+    content_body,
+    content_stream,
+    embed_body,
+    predict_body,
+)
 
 Body = Mapping[str, Any]
 Event = tuple[bool, bytes]
@@ -22,6 +28,10 @@ class Wire:
 
     body: Callable[[Any, Body, str], dict[str, Any]]
     stream: Callable[[Any, Body, str], Iterator[Event]] | None = None
+    always_streams: bool = False
+    """Whether the path itself asks for the stream, and not a field of the body."""
+    kind: str = "text/event-stream"
+    """The content type of the stream."""
 
 
 def error_body(status: int) -> dict[str, Any]:
@@ -191,10 +201,10 @@ def embeddings_body(reply: Any, body: Body, number: str) -> dict[str, Any]:
         if isinstance(given, list) and given and isinstance(given[0], (str, list))
         else [given]
     )
-    vectors = [_vector(json.dumps(text)) for text in texts]
-    coded = body.get("encoding_format") == "base64"
+    vectors = [vector(json.dumps(text)) for text in texts]
+    packed = body.get("encoding_format") == "base64"
     data = [
-        {"object": "embedding", "index": index, "embedding": _base64(one) if coded else one}
+        {"object": "embedding", "index": index, "embedding": coded(one) if packed else one}
         for index, one in enumerate(vectors)
     ]
     usage = {"prompt_tokens": reply.input, "total_tokens": reply.input} if reply.usage else None
@@ -206,14 +216,6 @@ def embeddings_body(reply: Any, body: Body, number: str) -> dict[str, Any]:
     }
 
 
-def _vector(text: str) -> list[float]:
-    return [byte / 255 for byte in hashlib.sha256(text.encode()).digest()[:8]]
-
-
-def _base64(vector: list[float]) -> str:
-    return base64.b64encode(struct.pack("<8f", *vector)).decode()
-
-
 _MESSAGES = Wire(messages_body, messages_stream)
 WIRES = {
     "/chat/completions": Wire(chat_body, chat_stream),
@@ -223,11 +225,24 @@ WIRES = {
     "/invoke": Wire(messages_body),
     ":rawPredict": _MESSAGES,
     ":streamRawPredict": _MESSAGES,
+    ":generateContent": Wire(content_body),
+    ":streamGenerateContent": Wire(content_body, content_stream, always_streams=True),
+    ":embedContent": Wire(embed_body),
+    ":batchEmbedContents": Wire(batch_embed_body),
+    ":predict": Wire(predict_body),
 }
-"""By the end of the path; the last three are Anthropic's models at Bedrock and at Vertex."""
+"""By the end of the path; Anthropic's models at Bedrock and at Vertex among them."""
+
+_MODEL_IN_PATH = re.compile(r"/models?/([^/]+?)(?::[A-Za-z]+)?(?:/[a-z-]+)?$")
 
 
 def wire_for(path: str, wires: Mapping[str, Wire]) -> Wire | None:
     """The wire that a path is spoken to with; ``None`` for an unknown one."""
     plain = path.partition("?")[0]
     return next((wire for end, wire in wires.items() if plain.endswith(end)), None)
+
+
+def with_model(path: str, body: Body) -> Body:
+    """The body with the model that its path names, where protocols have it there."""
+    found = _MODEL_IN_PATH.search(path.partition("?")[0])
+    return {"model": unquote(found[1]), **body} if found else body
