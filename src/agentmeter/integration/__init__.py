@@ -10,9 +10,9 @@ they stream, and ``examples/own_integration.py`` is a whole one. A client that S
 needs only a ``StainlessLibrary``: see ``stainless``.
 """
 
+from agentmeter.integration.attempts import Attempts
 from agentmeter.integration.exchange import (
     Accumulator,
-    Attempts,
     Body,
     Endpoint,
     Exchange,

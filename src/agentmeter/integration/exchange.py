@@ -15,12 +15,12 @@ from dataclasses import dataclass
 from types import TracebackType
 from typing import Any
 
-from agentmeter.integration.said import amend_usage, now_ns
+from agentmeter.integration.attempts import Attempts
+from agentmeter.integration.said import amend_usage
 from agentmeter.model import (
     ESTIMATED,
     REPORTED,
     UNKNOWN,
-    Attempt,
     Call,
     Evidence,
     Extent,
@@ -96,24 +96,6 @@ class Endpoint:
     """The body to send in the place of the caller's, to be told the usage; ``None``: theirs."""
 
 
-class Attempts:
-    """The tries of one call, as they begin and end."""
-
-    def __init__(self) -> None:
-        self.done: list[Attempt] = []
-        self._started: int | None = None
-
-    def begin(self) -> None:
-        """A request is being sent."""
-        self._started = now_ns()
-
-    def end(self, http_status: int | None, error_type: str | None = None) -> None:
-        """The try that began last is over."""
-        if self._started is not None:
-            self.done.append(Attempt(self._started, now_ns(), http_status, error_type))
-            self._started = None
-
-
 class Exchange:
     """What is known of one exchange until it ends."""
 
@@ -163,10 +145,15 @@ class Exchange:
         self.ended(status_of(error), error)
 
     def answered(self, answer: Any) -> None:
-        """A whole answer has arrived."""
+        """A whole answer has arrived; input that it does not report is counted off-thread."""
+        facts = Call()
         with guarded("answer"):
-            self._take(self.read(answer))
-        self.ended(Status.OK)
+            facts = self.read(answer)
+            self._take(facts)
+        if facts.evidence and "input" in unknown_sides(facts):
+            self._count(Status.OK, None, ("input",))
+        else:
+            self.ended(Status.OK)
 
     def _take(self, facts: Call) -> None:
         said = {name: value for name in _STATED if (value := getattr(facts, name))}
@@ -177,10 +164,19 @@ class Exchange:
         self, facts: Call, text: str | None, status: Status, error: BaseException | None = None
     ) -> None:
         """A stream is over; what it did not report is counted off-thread and amended."""
-        body, self.body = self.body, None
         with guarded("stream's usage"):
             self._take(facts)
-        sides = unknown_sides(facts)
+        self._count(status, text, unknown_sides(facts), error)
+
+    def _count(
+        self,
+        status: Status,
+        text: str | None,
+        sides: tuple[str, ...],
+        error: BaseException | None = None,
+    ) -> None:
+        """End, and have ``sides`` of the call counted."""
+        body, self.body = self.body, None
         if not self.ended(status, error) or not sides or body is None:
             return
         given = body if "input" in sides else None

@@ -53,12 +53,13 @@ def content_body(reply: Any, body: Body, number: str) -> dict[str, Any]:
 
 def content_stream(reply: Any, body: Body, number: str) -> Iterator[tuple[bool, bytes]]:
     """An answer piece by piece; each tells what has been used up to it."""
-    sent = 0
     words = [{"text": word} for word in re.findall(r"\s*\S+", reply.text)]
-    for part in (*words, *_parts(reply)[1:]):
-        sent += 1
+    for sent, part in enumerate((*words, *_parts(reply)[1:]), 1):
         piece = _content(reply, body, number, [part], None)
-        yield True, _event({**piece, "usageMetadata": _usage(reply, sent)} if reply.usage else piece)
+        yield (
+            True,
+            _event({**piece, "usageMetadata": _usage(reply, sent)} if reply.usage else piece),
+        )
     last = _content(reply, body, number, [{"text": ""}], reply.finish_reason or "STOP")
     last = {**last, "usageMetadata": _usage(reply)} if reply.usage else last
     yield reply.cut_after is not None, _event(last)
@@ -84,7 +85,9 @@ def batch_embed_body(reply: Any, body: Body, number: str) -> dict[str, Any]:
 def predict_body(reply: Any, body: Body, number: str) -> dict[str, Any]:
     """Vertex AI's embeddings: the tokens of every text, and the characters of all."""
     given = body.get("instances") or ()
-    shares = [reply.input // len(given) + (at < reply.input % len(given)) for at in range(len(given))]
+    shares = [
+        reply.input // len(given) + (at < reply.input % len(given)) for at in range(len(given))
+    ]
     predictions = [
         {
             "embeddings": {

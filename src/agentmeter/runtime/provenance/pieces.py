@@ -108,7 +108,9 @@ def _gemini_part(part: Body, origin: Origin) -> Piece:
         return Piece(Origin.ASSISTANT, _text([called.get("name"), called.get("args")]))
     if "functionResponse" in part:
         result = _mapping(part["functionResponse"])
-        return Piece(Origin.TOOL, _text(result.get("response")), _name(result.get("name"), Origin.TOOL))
+        return Piece(
+            Origin.TOOL, _text(result.get("response")), _name(result.get("name"), Origin.TOOL)
+        )
     if "inlineData" in part or "fileData" in part:
         return Piece(Origin.IMAGE, _text(part))
     return Piece(origin, _text(part.get("text", part)))
