@@ -1,23 +1,37 @@
 """Every integration of a client holds what all of them have to hold."""
 
+import json
 from collections.abc import AsyncIterator, Iterator
 from contextlib import aclosing, asynccontextmanager, closing, contextmanager
 from typing import Any
 
 import anthropic
+import boto3
+import botocore
 import openai
 import pytest
+from botocore.config import Config
 from google import genai
 from google.genai import types
 
 from agentmeter.testing import ModelServer, Reply
 from agentmeter.testing.conformance import Case, Subject, cases
 from agentmeter_anthropic import AnthropicIntegration
+from agentmeter_bedrock import BedrockIntegration
 from agentmeter_google_genai import GoogleGenAIIntegration
 from agentmeter_openai import OpenAIIntegration
 
 SAID: dict[str, Any] = {"messages": [{"role": "user", "content": "hello world"}]}
 CHAT = {"model": "gpt-4o-mini", **SAID}
+CLAUDE = "eu.anthropic.claude-haiku-4-5-20251001-v1:0"
+CONVERSE: dict[str, Any] = {
+    "modelId": CLAUDE,
+    "messages": [{"role": "user", "content": [{"text": "hello world"}]}],
+}
+INVOKE = {"modelId": CLAUDE, "body": json.dumps({"max_tokens": 100, **SAID})}
+AWS = boto3.Session(
+    aws_access_key_id="test", aws_secret_access_key="test", region_name="eu-central-1"
+)
 CONTENT: dict[str, Any] = {"model": "gemini-2.5-flash", "contents": "hello world"}
 MESSAGE = {"model": "claude-haiku-4-5", "max_tokens": 100, **SAID}
 
@@ -172,11 +186,48 @@ async def content_stream_async(server: ModelServer) -> AsyncIterator[Any]:
             yield stream
 
 
+def bedrock(server: ModelServer) -> Any:
+    """A client for a server, which tries twice."""
+    return AWS.client(
+        "bedrock-runtime",
+        endpoint_url=server.url,
+        config=Config(retries={"total_max_attempts": 2, "mode": "standard"}),
+    )
+
+
+def converse(server: ModelServer) -> Any:
+    return _undated_aws(bedrock(server).converse(**CONVERSE))
+
+
+def invoke(server: ModelServer) -> Any:
+    return bedrock(server).invoke_model(**INVOKE)["body"].read()
+
+
+def _undated_aws(answer: Any) -> Any:
+    answer["ResponseMetadata"]["HTTPHeaders"].pop("date")
+    return answer
+
+
+@contextmanager
+def converse_stream(server: ModelServer) -> Iterator[Any]:
+    with closing(bedrock(server).converse_stream(**CONVERSE)["stream"]) as stream:
+        yield stream
+
+
+@contextmanager
+def invoke_stream(server: ModelServer) -> Iterator[Any]:
+    with closing(bedrock(server).invoke_model_with_response_stream(**INVOKE)["body"]) as stream:
+        yield stream
+
+
 def bases(library: Any) -> tuple[type, ...]:
     base = library._base_client
     return (base.BaseClient, base.SyncAPIClient, base.AsyncAPIClient)
 
 
+CONVERSED = Reply(
+    text="alpha beta gamma delta", input=1200, cached=700, written_5m=200, written_1h=50, output=60
+)
 CACHED = Reply(
     text="alpha beta gamma delta",
     input=1200,
@@ -189,6 +240,19 @@ CACHED = Reply(
 )
 
 SUBJECTS = {
+    "bedrock converse": Subject(
+        integration=BedrockIntegration(),
+        ask=converse,
+        stream=converse_stream,
+        patched=(botocore.client.BaseClient, botocore.endpoint.Endpoint),
+        reply=CONVERSED,
+    ),
+    "bedrock invoke": Subject(
+        integration=BedrockIntegration(),
+        ask=invoke,
+        stream=invoke_stream,
+        reply=CACHED,
+    ),
     "google-genai content": Subject(
         integration=GoogleGenAIIntegration(),
         ask=content,

@@ -29,7 +29,13 @@ from agentmeter.integration.registry import (
 )
 from agentmeter.integration.said import amend_usage, now_ns
 from agentmeter.integration.stainless import StainlessLibrary, StainlessPatch
-from agentmeter.integration.streams import watched, watched_async
+from agentmeter.integration.streams import (
+    Tally,
+    WatchedAsyncIterator,
+    WatchedIterator,
+    watched,
+    watched_async,
+)
 from agentmeter.model import (
     ESTIMATED,
     REPORTED,
@@ -90,7 +96,10 @@ __all__ = [
     "StainlessLibrary",
     "StainlessPatch",
     "Status",
+    "Tally",
     "Usage",
+    "WatchedAsyncIterator",
+    "WatchedIterator",
     "amend_usage",
     "attach",
     "attached",

@@ -196,6 +196,8 @@ class _Handler(BaseHTTPRequestHandler):
         else:
             model_server.bill(whole(reply))
             answer = wire.body(reply, with_model(self.path, body), number)
+            if wire.headers is not None:
+                reply = replace(reply, headers={**wire.headers(reply), **reply.headers})
             self._send(200, json.dumps(answer).encode(), reply)
 
     def _fail(self, reply: Reply, *, known: bool) -> None:

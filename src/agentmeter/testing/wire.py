@@ -9,6 +9,14 @@ from urllib.parse import unquote
 
 from agentmeter.testing.vectors import coded, vector
 from agentmeter.testing.wire_anthropic import messages_body, messages_stream
+from agentmeter.testing.wire_bedrock import (
+    FRAMES,
+    converse_body,
+    converse_stream,
+    invoke_body,
+    invoke_stream,
+    token_headers,
+)
 from agentmeter.testing.wire_gemini import (
     batch_embed_body,
     content_body,
@@ -32,6 +40,8 @@ class Wire:
     """Whether the path itself asks for the stream, and not a field of the body."""
     kind: str = "text/event-stream"
     """The content type of the stream."""
+    headers: Callable[[Any], Mapping[str, str]] | None = None
+    """Headers of a plain answer that say something of it."""
 
 
 def error_body(status: int) -> dict[str, Any]:
@@ -222,7 +232,12 @@ WIRES = {
     "/responses": Wire(responses_body, responses_stream),
     "/embeddings": Wire(embeddings_body),
     "/messages": _MESSAGES,
-    "/invoke": Wire(messages_body),
+    "/invoke": Wire(invoke_body, headers=token_headers),
+    "/invoke-with-response-stream": Wire(
+        invoke_body, invoke_stream, always_streams=True, kind=FRAMES
+    ),
+    "/converse": Wire(converse_body),
+    "/converse-stream": Wire(converse_body, converse_stream, always_streams=True, kind=FRAMES),
     ":rawPredict": _MESSAGES,
     ":streamRawPredict": _MESSAGES,
     ":generateContent": Wire(content_body),
