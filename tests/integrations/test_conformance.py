@@ -8,17 +8,25 @@ from typing import Any
 import anthropic
 import boto3
 import botocore
+import cohere
 import openai
 import pytest
 from botocore.config import Config
+from cohere.core.http_client import AsyncHttpClient, HttpClient
+from cohere.v2.raw_client import AsyncRawV2Client, RawV2Client
 from google import genai
 from google.genai import types
+from mistralai.client import Mistral
+from mistralai.client.chat import Chat
+from mistralai.client.utils import BackoffStrategy, RetryConfig
 
 from agentmeter.testing import ModelServer, Reply
 from agentmeter.testing.conformance import Case, Subject, cases
 from agentmeter_anthropic import AnthropicIntegration
 from agentmeter_bedrock import BedrockIntegration
+from agentmeter_cohere import CohereIntegration
 from agentmeter_google_genai import GoogleGenAIIntegration
+from agentmeter_mistralai import MistralIntegration
 from agentmeter_openai import OpenAIIntegration
 
 SAID: dict[str, Any] = {"messages": [{"role": "user", "content": "hello world"}]}
@@ -29,6 +37,8 @@ CONVERSE: dict[str, Any] = {
     "messages": [{"role": "user", "content": [{"text": "hello world"}]}],
 }
 INVOKE = {"modelId": CLAUDE, "body": json.dumps({"max_tokens": 100, **SAID})}
+MISTRAL: dict[str, Any] = {"model": "mistral-large-latest", **SAID}
+COMMAND: dict[str, Any] = {"model": "command-a-03-2025", **SAID}
 AWS = boto3.Session(
     aws_access_key_id="test", aws_secret_access_key="test", region_name="eu-central-1"
 )
@@ -220,11 +230,76 @@ def invoke_stream(server: ModelServer) -> Iterator[Any]:
         yield stream
 
 
+def _mistral(server: ModelServer) -> Mistral:
+    backoff = BackoffStrategy(10, 20, 1.5, 10_000)
+    return Mistral(
+        api_key="test",
+        server_url=f"{server.url}/mistral",
+        retry_config=RetryConfig("backoff", backoff, retry_connection_errors=True),
+    )
+
+
+def mistral_chat(server: ModelServer) -> Any:
+    with _mistral(server) as client:
+        return client.chat.complete(**MISTRAL)
+
+
+@contextmanager
+def mistral_stream(server: ModelServer) -> Iterator[Any]:
+    with _mistral(server) as client, client.chat.stream(**MISTRAL) as stream:
+        yield stream
+
+
+async def mistral_chat_async(server: ModelServer) -> Any:
+    async with _mistral(server) as client:
+        return await client.chat.complete_async(**MISTRAL)
+
+
+@asynccontextmanager
+async def mistral_stream_async(server: ModelServer) -> AsyncIterator[Any]:
+    async with _mistral(server) as client, await client.chat.stream_async(**MISTRAL) as stream:
+        yield stream
+
+
+def cohere_chat(server: ModelServer) -> Any:
+    return cohere.ClientV2("test", base_url=server.url).chat(**COMMAND)
+
+
+@contextmanager
+def cohere_stream(server: ModelServer) -> Iterator[Any]:
+    client = cohere.ClientV2("test", base_url=server.url)
+    with closing(client.chat_stream(**COMMAND)) as stream:
+        yield stream
+
+
+async def cohere_chat_async(server: ModelServer) -> Any:
+    return await cohere.AsyncClientV2("test", base_url=server.url).chat(**COMMAND)
+
+
+@asynccontextmanager
+async def cohere_stream_async(server: ModelServer) -> AsyncIterator[Any]:
+    client = cohere.AsyncClientV2("test", base_url=server.url)
+    async with aclosing(client.chat_stream(**COMMAND)) as stream:
+        yield stream
+
+
+def cohere_first(server: ModelServer) -> Any:
+    return cohere.Client("test", base_url=server.url).chat(model="command-r", message="hello")
+
+
+@contextmanager
+def cohere_first_stream(server: ModelServer) -> Iterator[Any]:
+    client = cohere.Client("test", base_url=server.url)
+    with closing(client.chat_stream(model="command-r", message="hello")) as stream:
+        yield stream
+
+
 def bases(library: Any) -> tuple[type, ...]:
     base = library._base_client
     return (base.BaseClient, base.SyncAPIClient, base.AsyncAPIClient)
 
 
+PLAIN = Reply(text="alpha beta gamma delta", input=120, output=60)
 CONVERSED = Reply(
     text="alpha beta gamma delta", input=1200, cached=700, written_5m=200, written_1h=50, output=60
 )
@@ -240,6 +315,29 @@ CACHED = Reply(
 )
 
 SUBJECTS = {
+    "mistralai chat": Subject(
+        integration=MistralIntegration(),
+        ask=mistral_chat,
+        stream=mistral_stream,
+        ask_async=mistral_chat_async,
+        stream_async=mistral_stream_async,
+        patched=(Chat,),
+    ),
+    "cohere chat": Subject(
+        integration=CohereIntegration(),
+        ask=cohere_chat,
+        stream=cohere_stream,
+        ask_async=cohere_chat_async,
+        stream_async=cohere_stream_async,
+        patched=(RawV2Client, AsyncRawV2Client, HttpClient, AsyncHttpClient),
+        reply=PLAIN,
+    ),
+    "cohere chat, version 1": Subject(
+        integration=CohereIntegration(),
+        ask=cohere_first,
+        stream=cohere_first_stream,
+        reply=PLAIN,
+    ),
     "bedrock converse": Subject(
         integration=BedrockIntegration(),
         ask=converse,

@@ -20,6 +20,7 @@ from agentmeter.integration.exchange import (
     current_exchange,
 )
 from agentmeter.integration.hosts import Served, served_by
+from agentmeter.integration.methods import MeteredMethods
 from agentmeter.integration.registry import (
     Integration,
     available,
@@ -33,6 +34,7 @@ from agentmeter.integration.streams import (
     Tally,
     WatchedAsyncIterator,
     WatchedIterator,
+    see_close,
     watched,
     watched_async,
 )
@@ -89,6 +91,7 @@ __all__ = [
     "Extent",
     "Handover",
     "Integration",
+    "MeteredMethods",
     "Patches",
     "Scope",
     "Served",
@@ -116,6 +119,7 @@ __all__ = [
     "inject",
     "is_installed",
     "now_ns",
+    "see_close",
     "served_by",
     "switch_off",
     "switch_on",

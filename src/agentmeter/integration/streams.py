@@ -57,7 +57,7 @@ class Tally:
         if self.inside or self._over:
             return
         facts = self._facts()
-        error = sys.exc_info()[1]
+        error = _leaving(sys.exc_info()[1])
         if is_whole(facts):
             self._end(facts, Status.OK)
         elif error is None or error is self._handled or isinstance(error, GeneratorExit):
@@ -82,18 +82,25 @@ class Tally:
             self._exchange.stream_ended(facts, text, status, error)
 
 
+def _leaving(error: BaseException | None) -> BaseException | None:
+    """Why a reader leaves: a generator that is closed on the way out of an error hides that."""
+    while isinstance(error, GeneratorExit) and error.__context__ is not None:
+        error = error.__context__
+    return error
+
+
 class WatchedIterator:
     """A library's iterator, watched."""
 
     def __init__(self, inner: Any, tally: Tally) -> None:
         self._inner = inner
-        self._tally = tally
+        self.tally = tally
 
     def __iter__(self) -> Iterator[Any]:
         return self
 
     def __next__(self) -> Any:
-        tally = self._tally
+        tally = self.tally
         while True:
             tally.inside = True
             try:
@@ -111,11 +118,11 @@ class WatchedIterator:
 
     def close(self) -> None:
         """Close the library's iterator."""
-        self._tally.closed()
+        self.tally.closed()
         self._inner.close()
 
     def __del__(self) -> None:
-        self._tally.closed()
+        self.tally.closed()
 
 
 class WatchedAsyncIterator:
@@ -123,13 +130,13 @@ class WatchedAsyncIterator:
 
     def __init__(self, inner: Any, tally: Tally) -> None:
         self._inner = inner
-        self._tally = tally
+        self.tally = tally
 
     def __aiter__(self) -> AsyncIterator[Any]:
         return self
 
     async def __anext__(self) -> Any:
-        tally = self._tally
+        tally = self.tally
         while True:
             tally.inside = True
             try:
@@ -147,11 +154,11 @@ class WatchedAsyncIterator:
 
     async def aclose(self) -> None:
         """Close the library's iterator."""
-        self._tally.closed()
+        self.tally.closed()
         await self._inner.aclose()
 
     def __del__(self) -> None:
-        self._tally.closed()
+        self.tally.closed()
 
 
 def tally_of(exchange: Exchange) -> Tally:

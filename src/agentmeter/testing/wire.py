@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import unquote
 
+from agentmeter.testing import wire_cohere
 from agentmeter.testing.vectors import coded, vector
 from agentmeter.testing.wire_anthropic import messages_body, messages_stream
 from agentmeter.testing.wire_bedrock import (
@@ -24,10 +25,13 @@ from agentmeter.testing.wire_gemini import (
     embed_body,
     predict_body,
 )
+from agentmeter.testing.wire_mistral import ocr_body, with_id, with_usage
 
 Body = Mapping[str, Any]
 Event = tuple[bool, bytes]
 """Whether it carries content, and its bytes."""
+
+JSON_LINES = "application/stream+json"
 
 
 @dataclass(frozen=True, slots=True)
@@ -228,6 +232,16 @@ def embeddings_body(reply: Any, body: Body, number: str) -> dict[str, Any]:
 
 _MESSAGES = Wire(messages_body, messages_stream)
 WIRES = {
+    "/mistral/v1/chat/completions": Wire(chat_body, with_usage(chat_stream)),
+    "/mistral/v1/fim/completions": Wire(chat_body, with_usage(chat_stream)),
+    "/mistral/v1/embeddings": Wire(with_id(embeddings_body)),
+    "/v1/ocr": Wire(ocr_body),
+    "/v2/chat": Wire(wire_cohere.chat_body, wire_cohere.chat_stream),
+    "/v2/embed": Wire(wire_cohere.embed_body),
+    "/v2/rerank": Wire(wire_cohere.rerank_body),
+    "/v1/chat": Wire(wire_cohere.chat_v1_body, wire_cohere.chat_v1_stream, kind=JSON_LINES),
+    "/v1/embed": Wire(wire_cohere.embed_body),
+    "/v1/rerank": Wire(wire_cohere.rerank_body),
     "/chat/completions": Wire(chat_body, chat_stream),
     "/responses": Wire(responses_body, responses_stream),
     "/embeddings": Wire(embeddings_body),
@@ -246,7 +260,7 @@ WIRES = {
     ":batchEmbedContents": Wire(batch_embed_body),
     ":predict": Wire(predict_body),
 }
-"""By the end of the path; Anthropic's models at Bedrock and at Vertex among them."""
+"""By the end of the path. Mistral's client is told from OpenAI's by ``/mistral`` before it."""
 
 _MODEL_IN_PATH = re.compile(r"/models?/([^/]+?)(?::[A-Za-z]+)?(?:/[a-z-]+)?$")
 
