@@ -4,7 +4,7 @@ BIN = $(VENV)/bin
 FOCUS_PYTHON ?= python3.12
 FOCUS = .venvs/focus
 
-.PHONY: demo test test-dialects test-focus check clean
+.PHONY: demo test test-dialects test-integrations test-focus check clean
 
 $(VENV)/.installed: pyproject.toml constraints.txt requirements-dev.txt
 	$(PYTHON) -m venv $(VENV)
@@ -19,6 +19,9 @@ test: $(VENV)/.installed
 
 test-dialects: $(VENV)/.installed
 	$(BIN)/python -m tests.dialects.run
+
+test-integrations: $(VENV)/.installed
+	$(BIN)/python -m tests.integrations.run
 
 $(FOCUS)/.installed: tests/render/focus-validator.txt
 	$(FOCUS_PYTHON) -m venv $(FOCUS)

@@ -98,7 +98,7 @@ def test_functions_are_called_without_waiting(
     client: genai.Client, server: ModelServer, meter: Kept
 ) -> None:
     """The asynchronous client, two rounds in each of two tasks, on the request of each."""
-    server.script(CALLING, CALLING)
+    server.script(CALLING, CALLING, when=lambda body: len(body["contents"]) == 1)
 
     async def ask() -> None:
         async with am.request():

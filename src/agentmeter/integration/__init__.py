@@ -34,6 +34,8 @@ from agentmeter.integration.streams import (
     Tally,
     WatchedAsyncIterator,
     WatchedIterator,
+    advanced,
+    advanced_async,
     see_close,
     watched,
     watched_async,
@@ -50,6 +52,7 @@ from agentmeter.model import (
     Status,
     Usage,
 )
+from agentmeter.model.providers import canonical
 from agentmeter.runtime import tokenizer
 from agentmeter.runtime.call import CallScope, facts_of
 from agentmeter.runtime.carrier import REQUEST, SCOPE, SIGNATURE, inject
@@ -103,11 +106,14 @@ __all__ = [
     "Usage",
     "WatchedAsyncIterator",
     "WatchedIterator",
+    "advanced",
+    "advanced_async",
     "amend_usage",
     "attach",
     "attached",
     "available",
     "begin",
+    "canonical",
     "current_exchange",
     "current_scope",
     "describe_input",

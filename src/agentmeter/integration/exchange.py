@@ -17,10 +17,10 @@ from typing import Any
 
 from agentmeter.integration.attempts import Attempts
 from agentmeter.integration.said import amend_usage
+from agentmeter.integration.sides import unknown_sides
 from agentmeter.model import (
     ESTIMATED,
     REPORTED,
-    UNKNOWN,
     Call,
     Evidence,
     Extent,
@@ -111,6 +111,7 @@ class Exchange:
         self._lock = threading.Lock()
         self._over = False
         self._stream_ends: Callable[[], None] | None = None
+        self._inner: list[Exchange] = []
         until_exit(self)
 
     def read(self, answer: Any) -> Call:
@@ -124,6 +125,10 @@ class Exchange:
     def streams(self, give_up: Callable[[], None]) -> None:
         """The answer is a stream; ``give_up`` ends it with what has arrived."""
         self._stream_ends = give_up
+
+    def contains(self, inner: "Exchange") -> None:
+        """Another exchange has begun inside: its stream is read by this one, and ends with it."""
+        self._inner.append(inner)
 
     def give_up(self) -> None:
         """End now, with what is known."""
@@ -157,6 +162,9 @@ class Exchange:
 
     def _take(self, facts: Call) -> None:
         said = {name: value for name in _STATED if (value := getattr(facts, name))}
+        if self.scope.contains_calls and not facts.usage:
+            self.scope.update(**said)  # those inside tell what was used
+            return
         evidence = facts.evidence or dict.fromkeys(facts.usage, REPORTED) or {"request": REPORTED}
         self.scope.update(usage=facts.usage, evidence=evidence, **said)
 
@@ -177,7 +185,7 @@ class Exchange:
     ) -> None:
         """End, and have ``sides`` of the call counted."""
         body, self.body = self.body, None
-        if not self.ended(status, error) or not sides or body is None:
+        if not self.ended(status, error) or not sides or body is None or self.scope.contains_calls:
             return
         given = body if "input" in sides else None
         made = text if "output" in sides else None
@@ -192,6 +200,8 @@ class Exchange:
                 return False
             self._over = True
         self._stream_ends = None
+        while self._inner:
+            self._inner.pop().give_up()
         self.attempts.end(200)
         self.scope.update(attempts=tuple(self.attempts.done))
         self.scope.close(error, status)
@@ -221,19 +231,6 @@ class Sending:
         _CURRENT.reset(self._token)
         if error is not None:
             self._exchange.failed(error)
-
-
-def unknown_sides(facts: Call) -> tuple[str, ...]:
-    """Of ``input`` and ``output`` those that nobody has reported."""
-    if not facts.evidence:
-        return () if facts.usage else ("input", "output")
-    return tuple(side for side in ("input", "output") if facts.evidence.get(side) == UNKNOWN)
-
-
-def is_whole(facts: Call) -> bool:
-    """Whether all of both sides has been reported, and nothing only in part."""
-    partly = any(known.extent is Extent.AT_LEAST for known in facts.evidence.values())
-    return not partly and not unknown_sides(facts)
 
 
 def _estimate(
@@ -286,6 +283,9 @@ def begin(
             provider=provider, model=model, operation=operation, stream=stream, **facts
         )
         exchange = Exchange(scope, endpoint, body, provider)
+        outer = _CURRENT.get()
+        if outer is not None:
+            outer.contains(exchange)
         scope.open(current_scope())
         if endpoint.shape is not None:
             describe_input(scope, endpoint.shape, body)

@@ -6,10 +6,11 @@ dropped, cancelled, left by an error, or cut by the server.
 """
 
 import sys
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from typing import Any
 
-from agentmeter.integration.exchange import Accumulator, Exchange, is_whole, status_of
+from agentmeter.integration.exchange import Accumulator, Exchange, status_of
+from agentmeter.integration.sides import is_whole
 from agentmeter.model import UNKNOWN, Call, Status
 from agentmeter.runtime.faults import FAULTS, guarded
 
@@ -19,6 +20,9 @@ _LOST = (
     *("ClientPayloadError", "TimeoutError"),
 )
 """The names of errors, or of what they derive from, that say that a connection was lost."""
+
+
+_MOST_CAUSES = 8
 
 
 class Tally:
@@ -49,7 +53,7 @@ class Tally:
 
     def broken(self, error: BaseException) -> None:
         """Iterating raised."""
-        lost = any(one.__name__ in _LOST for one in type(error).__mro__)
+        lost = any(kind.__name__ in _LOST for one in _causes(error) for kind in type(one).__mro__)
         self._end(self._facts(), Status.CUT if lost else status_of(error), error)
 
     def closed(self) -> None:
@@ -82,11 +86,57 @@ class Tally:
             self._exchange.stream_ended(facts, text, status, error)
 
 
+def _causes(error: BaseException) -> Iterator[BaseException]:
+    """An error and what led to it, since clients put errors of their own over those of HTTP."""
+    at: BaseException | None = error
+    for _ in range(_MOST_CAUSES):
+        if at is None:
+            return
+        yield at
+        at = at.__cause__ or at.__context__
+
+
 def _leaving(error: BaseException | None) -> BaseException | None:
     """Why a reader leaves: a generator that is closed on the way out of an error hides that."""
     while isinstance(error, GeneratorExit) and error.__context__ is not None:
         error = error.__context__
     return error
+
+
+def advanced(tally: Tally, fetch: Callable[[], Any]) -> Any:
+    """The next item that ``fetch`` gives for the caller, seen on its way."""
+    while True:
+        tally.inside = True
+        try:
+            item = fetch()
+        except StopIteration:
+            tally.exhausted()
+            raise
+        except BaseException as error:
+            tally.broken(error)
+            raise
+        finally:
+            tally.inside = False
+        if not tally.see(item):
+            return item
+
+
+async def advanced_async(tally: Tally, fetch: Callable[[], Any]) -> Any:
+    """The next item that ``fetch`` gives for the caller, seen on its way."""
+    while True:
+        tally.inside = True
+        try:
+            item = await fetch()
+        except StopAsyncIteration:
+            tally.exhausted()
+            raise
+        except BaseException as error:
+            tally.broken(error)
+            raise
+        finally:
+            tally.inside = False
+        if not tally.see(item):
+            return item
 
 
 class WatchedIterator:
@@ -100,21 +150,7 @@ class WatchedIterator:
         return self
 
     def __next__(self) -> Any:
-        tally = self.tally
-        while True:
-            tally.inside = True
-            try:
-                item = next(self._inner)
-            except StopIteration:
-                tally.exhausted()
-                raise
-            except BaseException as error:
-                tally.broken(error)
-                raise
-            finally:
-                tally.inside = False
-            if not tally.see(item):
-                return item
+        return advanced(self.tally, self._inner.__next__)
 
     def close(self) -> None:
         """Close the library's iterator."""
@@ -136,21 +172,7 @@ class WatchedAsyncIterator:
         return self
 
     async def __anext__(self) -> Any:
-        tally = self.tally
-        while True:
-            tally.inside = True
-            try:
-                item = await self._inner.__anext__()
-            except StopAsyncIteration:
-                tally.exhausted()
-                raise
-            except BaseException as error:
-                tally.broken(error)
-                raise
-            finally:
-                tally.inside = False
-            if not tally.see(item):
-                return item
+        return await advanced_async(self.tally, self._inner.__anext__)
 
     async def aclose(self) -> None:
         """Close the library's iterator."""

@@ -117,7 +117,7 @@ class CallScope(Scope):
         facts = self.facts
         if facts.charge is not None:
             return facts, None
-        if not facts.evidence and not self._contains_calls:
+        if not facts.evidence and not self.contains_calls:
             unknown = dict.fromkeys(("input", "output"), UNKNOWN_EVIDENCE)
             self.update(evidence=_refused(facts, unknown))
         elif not facts.evidence and not facts.usage:
@@ -129,7 +129,8 @@ class CallScope(Scope):
             self.update(unpriced=_NO_TOOLS if facts.is_charge else reason)
         return self.facts, tariff
 
-    _contains_calls = False
+    contains_calls = False
+    """Whether calls have been opened inside: then it is no leaf."""
     told_by_others = False
     """Whether a span of another instrumentation inside this call carries its usage."""
 
@@ -139,7 +140,7 @@ class CallScope(Scope):
         above = parent
         while above is not None:
             if isinstance(above, CallScope):
-                above._contains_calls = True
+                above.contains_calls = True
             above = above.parent
         if self.ledger is not None:
             self.ledger.begun(self.scope_id, self.opened)
