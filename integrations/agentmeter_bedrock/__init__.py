@@ -1,4 +1,6 @@
-"""Meters Amazon Bedrock's runtime by ``botocore`` (boto3), 1.36 on: Converse and InvokeModel."""
+"""Meters Amazon Bedrock's runtime by ``botocore`` (boto3) 1.36 on, and by ``aiobotocore`` 3.x:
+Converse and InvokeModel.
+"""
 
 from typing import Any
 

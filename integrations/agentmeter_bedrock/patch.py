@@ -16,9 +16,17 @@ from agentmeter.integration import (
     Status,
     begin,
     current_exchange,
+    is_installed,
 )
 from agentmeter_bedrock.answers import count_input, facts
-from agentmeter_bedrock.reading import watch_body, watch_converse, watch_invoke
+from agentmeter_bedrock.reading import (
+    watch_body,
+    watch_body_async,
+    watch_converse,
+    watch_converse_async,
+    watch_invoke,
+    watch_invoke_async,
+)
 
 _CONVERSE = Endpoint(
     operation="chat", facts=facts, count_input=count_input, shape="bedrock.converse"
@@ -34,6 +42,13 @@ _OPERATIONS = {
 }
 """What bills, and how its answer is read."""
 
+_ASYNC_OPERATIONS = {
+    **_OPERATIONS,
+    "ConverseStream": watch_converse_async,
+    "InvokeModel": watch_body_async,
+    "InvokeModelWithResponseStream": watch_invoke_async,
+}
+
 PATCHES = Patches()
 
 
@@ -46,6 +61,11 @@ def apply() -> None:
     try:
         PATCHES.replace(client, "_make_api_call", _make_api_call)
         PATCHES.replace(endpoint, "_get_response", _get_response)
+        if is_installed("aiobotocore"):
+            client = import_module("aiobotocore.client").AioBaseClient
+            endpoint = import_module("aiobotocore.endpoint").AioEndpoint
+            PATCHES.replace(client, "_make_api_call", _make_api_call_async)
+            PATCHES.replace(endpoint, "_get_response", _get_response_async)
     except BaseException:
         PATCHES.undo()  # half a patch would meter half
         raise
@@ -60,6 +80,23 @@ def _make_api_call(original: Any) -> Any:
             answer = original(client, operation_name, api_params)
         try:
             _OPERATIONS[operation_name](exchange, answer)
+        except Exception as error:
+            FAULTS.count("bedrock response", error)
+            exchange.ended(Status.OK)
+        return answer
+
+    return make_api_call
+
+
+def _make_api_call_async(original: Any) -> Any:
+    async def make_api_call(client: Any, operation_name: str, api_params: Any) -> Any:
+        exchange = _begun(client, operation_name, api_params)
+        if exchange is None:
+            return await original(client, operation_name, api_params)
+        with exchange.sending():
+            answer = await original(client, operation_name, api_params)
+        try:
+            _ASYNC_OPERATIONS[operation_name](exchange, answer)
         except Exception as error:
             FAULTS.count("bedrock response", error)
             exchange.ended(Status.OK)
@@ -122,11 +159,29 @@ def _get_response(original: Any) -> Any:
             return original(*args, **kwargs)
         exchange.attempts.begin()
         result = original(*args, **kwargs)
-        answer, error = result
-        if answer is not None:
-            exchange.attempts.end(answer[0].status_code)
-        else:
-            exchange.attempts.end(None, type(error).__name__)
+        _tried(exchange, result)
         return result
 
     return get_response
+
+
+def _get_response_async(original: Any) -> Any:
+    async def get_response(*args: Any, **kwargs: Any) -> Any:
+        exchange = current_exchange()
+        if exchange is None:
+            return await original(*args, **kwargs)
+        exchange.attempts.begin()
+        result = await original(*args, **kwargs)
+        _tried(exchange, result)
+        return result
+
+    return get_response
+
+
+def _tried(exchange: Exchange, result: Any) -> None:
+    """A try is over: it has brought an answer, of whatever status, or an error."""
+    answer, error = result
+    if answer is not None:
+        exchange.attempts.end(answer[0].status_code)
+    else:
+        exchange.attempts.end(None, type(error).__name__)
