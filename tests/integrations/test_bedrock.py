@@ -3,6 +3,7 @@
 import json
 from collections.abc import Iterator
 from contextlib import closing
+from decimal import Decimal
 from typing import Any
 
 import boto3
@@ -174,6 +175,23 @@ def test_models_are_named_by_id_or_by_arn(model_id: str, client: Any, meter: Kep
     client.converse(modelId=model_id, **HELLO)
     call = only(meter)
     assert (call.model, call.region, call.deployment) == NAMED[model_id]
+
+
+PROFILES = {
+    "eu.anthropic.claude-sonnet-4-5-20250929-v1:0": "0.00495",
+    "global.anthropic.claude-sonnet-4-5-20250929-v1:0": "0.0045",
+    "eu.amazon.nova-pro-v1:0": "0.00147",
+}
+
+
+@pytest.mark.parametrize("model", PROFILES)
+def test_a_profile_has_its_price(model: str, client: Any, server: ModelServer, meter: Kept) -> None:
+    """What was called is priced as the profile that its id names, in the client's region."""
+    server.script(Reply(input=1000, output=100), Reply(input=1000, output=100))
+    with am.request():
+        client.converse(modelId=model, **HELLO)
+    (report,) = meter.report().requests
+    assert dict(report.amounts) == {"USD": Decimal(PROFILES[model])}
 
 
 def test_conditions_of_converse(client: Any, server: ModelServer, meter: Kept) -> None:
