@@ -7,7 +7,7 @@ class MistralIntegration:
     """Meters every client of the installed ``mistralai``, for Azure and Google's cloud as well."""
 
     name = "mistralai"
-    library = "mistralai"
+    library = "mistralai.client"  # what is above it is a namespace, whose import nobody is told of
 
     def instrument(self, **_: Any) -> None:
         """Begin to meter; idempotent, and quiet where mistralai is not installed."""

@@ -1,9 +1,12 @@
 """What an integration is, and how it is found."""
 
+import sys
 from collections.abc import Iterable
 from importlib.metadata import entry_points
 from importlib.util import find_spec
 from typing import Any, Protocol, runtime_checkable
+
+import wrapt
 
 from agentmeter.exceptions import ConfigurationError
 from agentmeter.runtime.faults import guarded
@@ -43,7 +46,7 @@ def available() -> dict[str, Any]:
 
 
 def switch_on(only: Iterable[str] = ()) -> dict[str, bool]:
-    """Switch on the named integrations, or all whose library is installed."""
+    """Switch on the named integrations, or all whose library is installed, imported yet or not."""
     known = available()
     wanted = tuple(only)
     for name in wanted:
@@ -54,10 +57,27 @@ def switch_on(only: Iterable[str] = ()) -> dict[str, bool]:
             with guarded(f"integration {name}"):
                 integration = known[name].load()()
                 if is_installed(integration.library):
-                    integration.instrument()
                     _on[name] = integration
+                    _instrument_when_imported(name, integration)
     STATE.integrations = tuple(sorted(_on))
     return {name: name in _on for name in sorted(known)}
+
+
+def _instrument_when_imported(name: str, integration: Integration) -> None:
+    """Now if the library is there, else as soon as the application imports it.
+
+    Importing all that is installed would take seconds, mostly for what is never used.
+    """
+    if integration.library in sys.modules:
+        integration.instrument()
+        return
+
+    def imported(_: Any) -> None:
+        if _on.get(name) is integration:
+            with guarded(f"integration {name}"):
+                integration.instrument()
+
+    wrapt.register_post_import_hook(imported, integration.library)
 
 
 def switch_off(only: Iterable[str] = ()) -> None:
