@@ -1,4 +1,4 @@
-"""Meters Amazon Bedrock's runtime by ``botocore`` (boto3) 1.36 on, and by ``aiobotocore`` 3.x:
+"""Meters Amazon Bedrock's runtime by ``botocore`` (boto3) 1.43 on, and by ``aiobotocore`` 3.x:
 Converse and InvokeModel.
 """
 

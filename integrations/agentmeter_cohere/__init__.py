@@ -1,4 +1,4 @@
-"""Meters the ``cohere`` client, 5.x to 7.x: chat, embeddings and rankings of both versions."""
+"""Meters the ``cohere`` client, 5.21 to 7.x: chat, embeddings and rankings of both versions."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""Meters ``litellm`` 1.80 on: completions, streams, embeddings and rankings, and its router.
+"""Meters ``litellm`` 1.106: completions, streams, embeddings and rankings, and its router.
 
 litellm is not imported for it, since that takes seconds and asks the network for prices: whenever
 the application imports it, it is metered.
