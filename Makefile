@@ -4,7 +4,9 @@ BIN = $(VENV)/bin
 FOCUS_PYTHON ?= python3.12
 FOCUS = .venvs/focus
 
-.PHONY: demo test test-dialects test-integrations test-focus check clean
+CHROMIUM ?= chromium
+
+.PHONY: demo page test test-dialects test-integrations test-focus test-page check clean
 
 $(VENV)/.installed: pyproject.toml constraints.txt requirements-dev.txt
 	$(PYTHON) -m venv $(VENV)
@@ -30,6 +32,17 @@ $(FOCUS)/.installed: tests/render/focus-validator.txt
 
 test-focus: $(VENV)/.installed $(FOCUS)/.installed
 	$(BIN)/python -m pytest -rs tests/render/test_focus_validator.py
+
+web/node_modules/.installed: web/package-lock.json
+	cd web && npm ci --ignore-scripts --no-audit --no-fund
+	touch $@
+
+page: web/node_modules/.installed
+	cd web && npm run check && npm run build
+
+test-page: $(VENV)/.installed web/node_modules/.installed
+	command -v $(CHROMIUM) || (apt-get update && apt-get install -y chromium)
+	$(BIN)/python -m pytest -rs tests/render
 
 check: $(VENV)/.installed
 	$(BIN)/ruff check src integrations tests benchmarks examples

@@ -52,3 +52,20 @@ def test_what_should_we_charge(tmp_path: Path) -> None:
     assert "600 requests of 59 users" in said
     assert "What should we charge? 0.023337 a request for a margin of 20 %" in said
     assert said == again
+
+
+def test_the_live_service(tmp_path: Path) -> None:
+    """Three users under three plans see what they are charged, live and on a receipt."""
+    file = EXAMPLES / "live_service.py"
+    done = subprocess.run([sys.executable, file], cwd=tmp_path, capture_output=True, text=True)
+    work = "Worked on your question x 1, Searched the handbook x 2"
+    told = [line for line in done.stdout.splitlines() if "receipt: " not in line]
+    assert told == [
+        "ann (free): X-Request-Cost: 0 USD",
+        f"  live: end, 0 USD, {work}",
+        "ben (pro): X-Request-Cost: 0 USD",
+        f"  live: end, 0 USD, {work}",
+        "cleo (usage): X-Request-Cost: 0.0204 USD",
+        f"  live: end, 0.0204 USD, {work}",
+        "a forged token: 404 this token is none that was given out for a request",
+    ]

@@ -11,6 +11,7 @@ from agentmeter.integration import (
     served_by,
 )
 from agentmeter_anthropic.batches import Batches, passing
+from agentmeter_anthropic.bounds import MESSAGES
 from agentmeter_anthropic.messages import MessageStream, count_input, facts
 
 _CLIENTS = (
@@ -27,6 +28,7 @@ _MESSAGES = Endpoint(
     accumulator=lambda exchange: MessageStream(),
     count_input=count_input,
     shape="anthropic.messages",
+    bounds=MESSAGES,
 )
 BATCHES = Batches()
 

@@ -10,6 +10,7 @@ from typing import Any
 
 from agentmeter.integration import (
     FAULTS,
+    BudgetExceeded,
     Endpoint,
     Exchange,
     Patches,
@@ -113,6 +114,8 @@ def _begun(client: Any, operation: str, params: Any) -> Exchange | None:
         if client.meta.service_model.service_id != "Bedrock Runtime":
             return None
         return _begin(client, operation, params)
+    except BudgetExceeded:  # which is for the application
+        raise
     except Exception as error:
         FAULTS.count("bedrock request", error)
         return None

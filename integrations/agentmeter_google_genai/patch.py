@@ -10,6 +10,7 @@ from typing import Any
 
 from agentmeter.integration import (
     FAULTS,
+    BudgetExceeded,
     Endpoint,
     Exchange,
     Patches,
@@ -95,6 +96,8 @@ def _begun(client: Any, http_request: Any) -> Exchange | None:
         return None
     try:
         return _begin(client, http_request)
+    except BudgetExceeded:  # which is for the application
+        raise
     except Exception as error:
         FAULTS.count("google-genai request", error)
         return None

@@ -14,6 +14,7 @@ import wrapt
 
 from agentmeter.integration import (
     FAULTS,
+    BudgetExceeded,
     Endpoint,
     Exchange,
     Patches,
@@ -196,6 +197,8 @@ def _begun(
         return None, kwargs
     try:
         return _begin(endpoint, args, kwargs)
+    except BudgetExceeded:  # which is for the application
+        raise
     except Exception as error:
         FAULTS.count("litellm request", error)
         return None, kwargs
@@ -272,6 +275,13 @@ def _watched(exchange: Exchange, stream: Any) -> Any:
     return public
 
 
+def _close(stream: Any) -> None:
+    """Litellm has no such method for a plain stream; what is below it may have."""
+    below = getattr(stream.completion_stream, "close", None)
+    if below is not None:
+        below()
+
+
 @cache
 def _before(kind: Any) -> type:
     """A class of streams whose items and attributes are another's, and which tell how they end."""
@@ -289,10 +299,12 @@ def _before(kind: Any) -> type:
             return self
 
         def __next__(self) -> Any:
-            return advanced(self.agentmeter_tally, self.agentmeter_stream.__next__)
+            stream = self.agentmeter_stream
+            return advanced(self.agentmeter_tally, stream.__next__, partial(_close, stream))
 
         async def __anext__(self) -> Any:
-            return await advanced_async(self.agentmeter_tally, self.agentmeter_stream.__anext__)
+            stream = self.agentmeter_stream
+            return await advanced_async(self.agentmeter_tally, stream.__anext__, stream.aclose)
 
         async def aclose(self) -> None:
             self.agentmeter_tally.closed()

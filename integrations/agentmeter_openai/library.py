@@ -14,6 +14,7 @@ from agentmeter.integration import (
     served_by,
     tokenizer,
 )
+from agentmeter_openai.bounds import CHAT, EMBEDDINGS, RESPONSES
 from agentmeter_openai.streams import ChatStream, ResponsesStream, item
 
 _MODELS = (
@@ -39,6 +40,10 @@ def _count_chat(body: Body, model: str) -> int:
 def _count_responses(body: Body, model: str) -> int:
     given, instructions = body.get("input") or "", body.get("instructions")
     return tokenizer.count_responses_input(given, instructions, body.get("tools"), model).tokens
+
+
+def _count_embeddings(body: Body, model: str) -> int:
+    return tokenizer.count_embeddings_input(body.get("input") or "", model).tokens
 
 
 def _ask_for_usage(body: Body) -> Body | None:
@@ -68,6 +73,7 @@ _CHAT = Endpoint(
     shape="openai.chat",
     answer_in=_completion_in,
     ask=_ask_for_usage,
+    bounds=CHAT,
 )
 _RESPONSES = Endpoint(
     operation="chat",
@@ -75,8 +81,15 @@ _RESPONSES = Endpoint(
     accumulator=lambda exchange: ResponsesStream(exchange.read),
     count_input=_count_responses,
     shape="openai.responses",
+    bounds=RESPONSES,
 )
-_EMBEDDINGS = Endpoint(operation="embeddings", facts=_facts, shape="openai.embeddings")
+_EMBEDDINGS = Endpoint(
+    operation="embeddings",
+    facts=_facts,
+    count_input=_count_embeddings,
+    shape="openai.embeddings",
+    bounds=EMBEDDINGS,
+)
 
 
 def _served(client: Any, body: Body) -> Mapping[str, Any]:

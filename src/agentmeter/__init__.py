@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from agentmeter.api import configure, flush, instrument, uninstrument
 from agentmeter.exceptions import (
     AgentmeterError,
+    BudgetExceeded,
     ConfigurationError,
     MoneyError,
     PlanError,
@@ -28,6 +29,10 @@ from agentmeter.runtime.public import agent, branch, call, request, step, tool
 from agentmeter.runtime.request import current
 
 if TYPE_CHECKING:
+    from agentmeter.runtime.alerts import Alert, emit_event, on
+    from agentmeter.runtime.budget.account import Remaining
+    from agentmeter.runtime.budget.shared import RedisBudgets
+    from agentmeter.runtime.budget.value import Budget, BudgetRule
     from agentmeter.runtime.carrier import inject, resume
     from agentmeter.runtime.forecasting import forecast
     from agentmeter.runtime.pricing import price
@@ -38,6 +43,10 @@ __version__ = "0.1.0"
 
 __all__ = [
     "AgentmeterError",
+    "Alert",
+    "Budget",
+    "BudgetExceeded",
+    "BudgetRule",
     "ConfigurationError",
     "ContextExecutor",
     "Evidence",
@@ -46,6 +55,8 @@ __all__ = [
     "Owner",
     "PlanError",
     "RateCardError",
+    "RedisBudgets",
+    "Remaining",
     "ScopeError",
     "SourceError",
     "Usage",
@@ -57,10 +68,12 @@ __all__ = [
     "charge",
     "configure",
     "current",
+    "emit_event",
     "flush",
     "forecast",
     "inject",
     "instrument",
+    "on",
     "price",
     "request",
     "resume",
@@ -72,8 +85,15 @@ __all__ = [
 ]
 
 _LATER = {
+    "Alert": "runtime.alerts",
+    "emit_event": "runtime.alerts",
+    "Budget": "runtime.budget.value",
+    "BudgetRule": "runtime.budget.value",
+    "RedisBudgets": "runtime.budget.shared",
+    "Remaining": "runtime.budget.account",
     "forecast": "runtime.forecasting",
     "inject": "runtime.carrier",
+    "on": "runtime.alerts",
     "price": "runtime.pricing",
     "resume": "runtime.carrier",
     "retrieved": "runtime.provenance.documents",

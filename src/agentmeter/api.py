@@ -11,7 +11,11 @@ from agentmeter.runtime.faults import FAULTS
 from agentmeter.runtime.state import STATE
 
 if TYPE_CHECKING:
+    from agentmeter.pricing.plans import PlanBook
     from agentmeter.pricing.pricer import Pricer
+    from agentmeter.runtime.budget.gate import Gate
+    from agentmeter.runtime.budget.store import BudgetStore
+    from agentmeter.runtime.budget.value import BudgetRule
 
 _DEFAULT_DIR = ".agentmeter"
 _TRUE, _FALSE = ("1", "true", "yes", "on"), ("0", "false", "no", "off")
@@ -29,14 +33,19 @@ def configure(
     provenance: bool | None = None,
     carrier_key: str | None = None,
     carry_to: Iterable[str] | None = None,
+    plans: str | Path | None = None,
+    public_names: Mapping[str, str] | str | Path | None = None,
+    budgets: "Iterable[BudgetRule] | None" = None,
+    budget_store: "BudgetStore | str | None" = None,
 ) -> None:
     """Set up metering; optional, and may be called again.
 
     Arguments go over the environment (``AGENTMETER_DIR``, ``AGENTMETER_JOURNAL``,
     ``AGENTMETER_RATE_CARD``, ``AGENTMETER_SPANS``, ``AGENTMETER_FLUSH_ON_CLOSE``,
     ``AGENTMETER_STAMP_OWNER``, ``AGENTMETER_PROVENANCE``, ``AGENTMETER_CARRIER_KEY``,
-    ``AGENTMETER_CARRY_TO``), which goes over ``[tool.agentmeter]`` of the ``pyproject.toml`` in the
-    working directory.
+    ``AGENTMETER_CARRY_TO``, ``AGENTMETER_PLANS``, ``AGENTMETER_PUBLIC_NAMES``,
+    ``AGENTMETER_BUDGET_STORE``), which goes over ``[tool.agentmeter]`` of the ``pyproject.toml`` in
+    the working directory.
 
     ``directory`` is the journal's folder (``.agentmeter``), ``pricer`` takes the place of the
     default catalog, ``rate_card`` is laid over it, ``flush_on_close`` writes the journal before a
@@ -45,9 +54,13 @@ def configure(
     text, and the tokenizer takes some 90 MB once it is needed). ``carrier_key`` signs what
     ``inject`` writes, so that another service with the same key may trust it; ``carry_to`` names
     the hosts (``*.`` for any below, a comma between them in the environment) that outgoing HTTP
-    requests carry the request to, beside those that cannot be a public service.
+    requests carry the request to, beside those that cannot be a public service. ``plans`` is the
+    TOML file of what users are charged under, ``public_names`` what they may see of scopes and
+    charges on receipts, by name in the code: a mapping, or a TOML file with a table of that name.
+    ``budgets`` are rules for every user, tenant or plan in a period, ``[[tool.agentmeter.budget]]``
+    in the file; ``budget_store`` shares the figures of budgets, ``RedisBudgets`` or its URL.
 
-    Raises ``ConfigurationError`` and ``RateCardError``; then nothing has changed.
+    Raises ``ConfigurationError``, ``RateCardError`` and ``PlanError``; then nothing has changed.
     """
     file = _project_settings()
     folder = journal_folder(directory)
@@ -59,19 +72,28 @@ def configure(
     tells = _switch("provenance", provenance, "AGENTMETER_PROVENANCE", file, default=True)
     key = _setting("carrier_key", carrier_key, "AGENTMETER_CARRIER_KEY", file, None)
     hosts = _hosts(_setting("carry_to", carry_to, "AGENTMETER_CARRY_TO", file, ()))
+    book = _setting("plans", plans, "AGENTMETER_PLANS", file, None)
+    names = _names(_setting("public_names", public_names, "AGENTMETER_PUBLIC_NAMES", file, {}))
+    charged = _plans(book)
     chosen = _pricer(pricer, card)
+    store = _setting("budget_store", budget_store, "AGENTMETER_BUDGET_STORE", file, None)
+    rules = tuple(budgets) if budgets is not None else _rules(file)
+    gate = _gate(rules, store)
     with STATE.lock:
         if STATE.sink is not None:
             STATE.sink.close()
         sink = _journal(folder) if writes else None
         STATE.sink = STATE.reader = sink
         STATE.pricer = chosen
+        STATE.gate = gate
         STATE.spans = shows
         STATE.flush_on_close = flushes
         STATE.stamp_owner = stamps
         STATE.provenance = tells
         STATE.carrier_key = str(key).encode() if key else None
         STATE.carry_to = hosts
+        STATE.plans = charged
+        STATE.public_names = names
         STATE.configured = True
         STATE.settings = {
             "directory": str(folder.absolute()),
@@ -83,6 +105,10 @@ def configure(
             "provenance": tells,
             "carrier_key": key,
             "carry_to": hosts,
+            "plans": str(Path(book).absolute()) if book else None,
+            "public_names": names,
+            "budgets": tuple(_for_others(rule) for rule in rules),
+            "budget_store": store,
         }
 
 
@@ -100,11 +126,74 @@ def _pricer(pricer: "Pricer | None", card: str | Path | None) -> "Pricer":
     return Cached(layers, FAULTS.count)
 
 
+def _plans(file: str | Path | None) -> "PlanBook | None":
+    if not file:
+        return None
+    from agentmeter.pricing.plans import PlanBook
+
+    return PlanBook.from_file(file)
+
+
+def _names(given: Mapping[str, str] | str | Path) -> dict[str, str]:
+    if not given:
+        return {}
+    from agentmeter.report.public_names import checked_names, names_from_file
+
+    return checked_names(given) if isinstance(given, Mapping) else names_from_file(given)
+
+
+def project_public_names() -> dict[str, str]:
+    """The public names of the environment, or of the project in the working directory."""
+    file = _project_settings()
+    return _names(_setting("public_names", None, "AGENTMETER_PUBLIC_NAMES", file, {}))
+
+
 def _journal(folder: str | Path) -> Any:
     from agentmeter.store.journal import Journal
 
     unfinished.end_on_sigterm()
     return Journal(folder, FAULTS.count, FAULTS.counts)
+
+
+def _rules(file: Mapping[str, Any]) -> "tuple[BudgetRule, ...]":
+    """The budgets of the project's file, whose errors name its lines."""
+    if "budget" not in file:
+        return ()
+    from agentmeter.runtime.budget.rules import read_rules
+
+    return read_rules(Path("pyproject.toml").read_text("utf-8"), "pyproject.toml")
+
+
+def _for_others(rule: "BudgetRule") -> "BudgetRule":
+    """A rule as another process keeps it: nobody can be asked there."""
+    from dataclasses import replace
+
+    return rule if rule.ask is None else replace(rule, ask=None, action="raise")
+
+
+def _gate(rules: "tuple[BudgetRule, ...]", store: "BudgetStore | str | None") -> "Gate | None":
+    """What calls have to pass; ``None`` as long as there is no budget."""
+    if not rules and store is None and STATE.gate is None:
+        return None
+    from agentmeter.runtime.budget.gate import Gate
+    from agentmeter.runtime.budget.store import MemoryBudgets
+    from agentmeter.runtime.budget.value import BudgetRule
+
+    for rule in rules:
+        if not isinstance(rule, BudgetRule):
+            raise ConfigurationError(f"budgets: expected agentmeter.BudgetRule, got {rule!r}")
+    if isinstance(store, str):
+        from agentmeter.runtime.budget.shared import RedisBudgets
+
+        store = RedisBudgets(store)
+    if store is not None and not hasattr(store, "reserve"):
+        raise ConfigurationError(
+            f"budget_store: expected agentmeter.RedisBudgets or its URL, got {store!r}"
+        )
+    gate = STATE.gate.renewed(store, rules) if STATE.gate else Gate(store or MemoryBudgets(), rules)
+    for rule in rules:
+        gate.store.check(rule)
+    return gate
 
 
 def _project_settings() -> Mapping[str, Any]:

@@ -53,7 +53,7 @@ def test_what_is_appended_is_read(folder: Folder) -> None:
     ask("b", 2)
     ask("c", 3)
     assert folder.history() == {"a": 1, "b": 2, "c": 3}
-    assert folder.read._read_so_far == {
+    assert folder.read._requests._read_so_far == {
         file: file.stat().st_size for file in folder.path.glob("*.jsonl")
     }
 

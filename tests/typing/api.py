@@ -5,6 +5,7 @@ from decimal import Decimal
 from typing import assert_type
 
 import agentmeter as am
+from agentmeter.runtime.call import CallScope
 
 
 @am.agent
@@ -45,9 +46,24 @@ async def use() -> None:
         assert_type(request.usage, am.Usage)
         assert_type(request.cost, am.Money)
         assert_type(request.forecast().cost.quantile(95), Decimal | None)
+        assert_type(request.receipt(plans="plans.toml", show_cost=True).at_least, bool)
+        request.receipt(show_everything=True)  # type: ignore[call-arg]
         with am.call(provider="openai", model="gpt-5") as call:
             call.record(am.Usage(input=1))
     assert_type(am.price({}, provider="openai", model="gpt-5").amount, Decimal)
+    with am.request(budget=am.Budget(usd="0.50", action="clamp")) as request:
+        assert_type(request.remaining(), am.Remaining)
+        assert_type(request.remaining().usd, Decimal | None)
+        with am.call(provider="openai", model="gpt-5", input_tokens=9, max_tokens=20) as call:
+            assert_type(call, CallScope)
+    am.Budget(usd="1", action="stop")  # type: ignore[arg-type]
+    am.Budget(usd=0.5)  # type: ignore[arg-type]
+    am.configure(
+        budgets=[am.BudgetRule(by="user", per="day", usd="5")],
+        budget_store=am.RedisBudgets("redis://127.0.0.1:6379"),
+    )
     am.charge("x", usd=0.5)  # type: ignore[arg-type]
     assert_type(am.forecast(feature="x", input_tokens=3).tokens.interval(80).high, int | None)
     am.forecast(iteration=1, spent=0.5)  # type: ignore[arg-type]
+    am.on("loop.repeats", lambda alert: assert_type(alert.request_id, str), times=3)()
+    am.on("loop.repeats", lambda: None)  # type: ignore[arg-type,misc]

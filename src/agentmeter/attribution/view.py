@@ -27,6 +27,9 @@ from agentmeter.model.money import split
 FOLDED = "folded"
 """The attribute that says how many scopes a folded record stands for."""
 
+REFUSED = "refused"
+"""The attribute that says how many calls that budgets refused a folded record stands for."""
+
 FOLDER = OURS + ".folded"
 """The observer of folded records; a scope of the application's may have any attribute."""
 
@@ -79,6 +82,13 @@ def _missing(tree: Tree) -> Iterable[str]:
 def _folded(record: Record) -> int:
     """How many scopes a folded record stands for; none for any other record."""
     return int(record.attributes.get(FOLDED, 0)) if record.observer == FOLDER else 0
+
+
+def refused_by(record: Record) -> int:
+    """How many calls that a budget had no room for a record stands for."""
+    if record.status is not Status.REFUSED:
+        return 0
+    return int(record.attributes.get(REFUSED, 1)) if record.observer == FOLDER else 1
 
 
 @dataclass(slots=True)
@@ -174,4 +184,13 @@ def _residual(record: Record, excess: Usage) -> Record:
     )
 
 
-__all__ = ["FOLDED", "FOLDER", "Node", "RequestView", "nodes", "view"]
+__all__ = [
+    "FOLDED",
+    "FOLDER",
+    "REFUSED",
+    "Node",
+    "RequestView",
+    "nodes",
+    "refused_by",
+    "view",
+]

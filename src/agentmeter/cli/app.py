@@ -9,6 +9,7 @@ from agentmeter.cli.forecast import forecast
 from agentmeter.cli.plans import plans
 from agentmeter.cli.price import price
 from agentmeter.cli.prices import prices
+from agentmeter.cli.receipt import receipt
 from agentmeter.cli.reconcile import reconcile
 from agentmeter.cli.report import report
 from agentmeter.cli.reprice import reprice
@@ -27,6 +28,7 @@ app.add_command(forecast)
 app.add_command(plans)
 app.add_command(price)
 app.add_command(prices)
+app.add_command(receipt)
 app.add_command(reconcile)
 app.add_command(report)
 app.add_command(reprice)

@@ -5,10 +5,12 @@ from pathlib import Path
 
 import click
 
-from agentmeter.cli.report import made_from, where
+from agentmeter.cli.report import WRITABLE, made_from, where
 from agentmeter.exceptions import MoneyError
+from agentmeter.render.speedscope import speedscope as profile
 from agentmeter.report.focus import focus_rows, left_out
 from agentmeter.report.report import Report
+from agentmeter.report.stacks import stacks
 
 
 @click.group()
@@ -61,3 +63,28 @@ def _parquet(made: Report, output: Path | None, account: str | None) -> None:
         ) from error
     except MoneyError as error:
         raise click.ClickException(str(error)) from error
+
+
+@export.command()
+@click.argument("source", required=False, type=click.Path(path_type=Path))
+@click.option("-o", "--output", type=WRITABLE, help="The file to write.")
+@click.option(
+    "--requests", "most", type=click.IntRange(0), default=100, show_default=True,
+    help="How many requests have a profile of their own, the dearest first.",
+)  # fmt: skip
+def speedscope(source: Path | None, output: Path | None, most: int) -> None:
+    """A profile for speedscope: the wider a frame, the more it cost.
+
+    What has no price has no width; how much that is, is said on standard error.
+    """
+    made = made_from(where(source))
+    data = profile(stacks(made, most))
+    if output is None:
+        sys.stdout.buffer.write(data + b"\n")
+    else:
+        output.write_bytes(data)
+    if len(made.requests) > most:
+        click.echo(f"{len(made.requests) - most} requests are only in the profile of all", err=True)
+    missing = sum(len(one.missing) for one in made.requests)
+    if missing:
+        click.echo(f"{missing} quantities have no price and are in no profile", err=True)

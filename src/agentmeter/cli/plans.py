@@ -6,8 +6,9 @@ from pathlib import Path
 
 import click
 
+from agentmeter.cli.book import book_from
 from agentmeter.cli.report import made_from, recorded, where, write_json
-from agentmeter.exceptions import AgentmeterError, PlanError
+from agentmeter.exceptions import AgentmeterError
 from agentmeter.pricing import Cached, Catalog
 from agentmeter.pricing.plans import Cycle, Invoice, PlanBook, Traffic
 from agentmeter.render.compare_svg import comparison_svg
@@ -38,7 +39,7 @@ def plans() -> None:
 @_PLANS
 def show(file: Path) -> None:
     """Say in plain language what each plan charges."""
-    click.echo("\n\n".join(plan_text(plan) for plan in _book(file).plans))
+    click.echo("\n\n".join(plan_text(plan) for plan in book_from(file).plans))
 
 
 @plans.command("compare")
@@ -77,7 +78,7 @@ def compare_plans(
 
     SOURCE is a journal folder (default .agentmeter, or AGENTMETER_DIR), or OTLP JSON.
     """
-    book = _book(file)
+    book = book_from(file)
     gc.disable()  # collections in between would take as long as the work
     try:
         report = _on_models(source, models) if models else made_from(where(source))
@@ -116,7 +117,7 @@ def invoice(
     as_json: bool,
 ) -> None:
     """Write the invoices of the requests recorded in SOURCE under one plan."""
-    book = _book(file)
+    book = book_from(file)
     try:
         traffic = traffic_of(made_from(where(source)), book.currency, book.rate)
         made = _invoices(book, name, traffic, recorded_days_only=recorded)
@@ -149,15 +150,6 @@ def _shown(made: Comparison, svg: Path | None, *, as_json: bool) -> None:
         write_json(comparison_document(made))
     else:
         click.echo(comparison_text(made))
-
-
-def _book(file: Path) -> PlanBook:
-    try:
-        return PlanBook.from_text(file.read_text("utf-8"), str(file))
-    except (OSError, UnicodeDecodeError) as error:
-        raise click.ClickException(f"{file}: cannot be read as text: {error}") from error
-    except PlanError as error:
-        raise click.ClickException(str(error)) from error
 
 
 def _on_models(source: Path | None, models: tuple[str, ...]) -> Report:

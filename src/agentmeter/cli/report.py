@@ -10,15 +10,21 @@ import orjson
 
 from agentmeter.api import journal_folder
 from agentmeter.cli.edge import Edge, edge_options
+from agentmeter.cli.page import write_page
 from agentmeter.exceptions import ConfigurationError, SourceError
 from agentmeter.model import Entry
 from agentmeter.pricing import Cached, Catalog, Tariff
+from agentmeter.render.csv import csv_lines
 from agentmeter.report.breakdown import breakdown
 from agentmeter.report.document import row_values
+from agentmeter.report.flat import leaf_table, request_table
 from agentmeter.report.pricing import priced_now
 from agentmeter.report.report import Report, build
 from agentmeter.report.text import request_text, rows_text
 from agentmeter.store.reader import read
+
+WRITABLE = click.Path(path_type=Path, dir_okay=False, writable=True)
+"""A file that is written."""
 
 
 @click.command()
@@ -30,9 +36,23 @@ from agentmeter.store.reader import read
     "feature, plan or tag:NAME.",
 )
 @click.option("--json", "as_json", is_flag=True, help="JSON; amounts are decimal strings.")
+@click.option("--csv", "as_csv", is_flag=True, help="CSV, one line for each request.")
+@click.option("--leaves", is_flag=True, help="With --csv: one line for each call and charge.")
+@click.option("--html", type=WRITABLE, help="Write a page of its own to this file.")
+@click.option(
+    "--plans", type=click.Path(path_type=Path), help="With --html: plans in TOML, for margin."
+)
 @edge_options
 def report(
-    source: Path | None, request_id: str | None, by: str | None, as_json: bool, edge: Edge
+    source: Path | None,
+    request_id: str | None,
+    by: str | None,
+    as_json: bool,
+    as_csv: bool,
+    leaves: bool,
+    html: Path | None,
+    plans: Path | None,
+    edge: Edge,
 ) -> None:
     """Report on SOURCE.
 
@@ -44,13 +64,21 @@ def report(
             "--by breaks the direct cost down, which is exact and has no allocations in it; "
             "leave --allocations, --round, --rounding and --tax out"
         )
+    if as_json + as_csv + (html is not None) > 1 or (by and (as_csv or html)):
+        raise click.UsageError("one of --json, --csv and --html; --by is shown as text or JSON")
+    if leaves > as_csv or (plans and not html):
+        raise click.UsageError("--leaves is for --csv, and --plans is for --html")
     made = edge.applied(made_from(where(source)))
     if request_id is not None:
-        made = _only(made, request_id)
+        made = only(made, request_id)
     if by is not None:
         _broken_down(made, by, as_json=as_json)
     elif as_json:
         write_json(made.to_json())
+    elif as_csv:
+        _write_csv(made, leaves=leaves)
+    elif html is not None:
+        write_page(made, html, plans)
     elif request_id is not None:
         click.echo(request_text(made.requests[0]))
     else:
@@ -66,6 +94,12 @@ def _broken_down(made: Report, by: str, *, as_json: bool) -> None:
         write_json({"by": by, "rows": row_values(rows)})
     else:
         click.echo(rows_text(by, rows))
+
+
+def _write_csv(made: Report, *, leaves: bool) -> None:
+    table = leaf_table(made) if leaves else request_table(made)
+    for line in csv_lines(table):
+        sys.stdout.buffer.write(line.encode("utf-8", "backslashreplace"))
 
 
 def where(source: Path | None) -> Path:
@@ -106,7 +140,8 @@ def recorded(source: Path) -> tuple[list[Entry], dict[str, Tariff], dict[str, in
     return entries, tariffs, contents.faults()
 
 
-def _only(made: Report, request_id: str) -> Report:
+def only(made: Report, request_id: str) -> Report:
+    """The report of the one request whose id begins so."""
     found = [one for one in made.requests if one.request_id == request_id] or [
         one for one in made.requests if one.request_id.startswith(request_id)
     ]

@@ -5,20 +5,15 @@ An integration is a class with a ``name``, the ``library`` (an import name) that
 ``agentmeter.integrations`` (and ``opentelemetry_instrumentor``, so that zero-code
 instrumentation finds it), and uses only this package and the public API.
 
-Most of one is a table of ``Endpoint``s: ``exchange`` says what they are, ``streams`` follows what
+Most of one is a table of ``Endpoint``s: ``endpoint`` says what they are, ``streams`` follows what
 they stream, and ``examples/own_integration.py`` is a whole one. A client that Stainless generated
 needs only a ``StainlessLibrary``: see ``stainless``.
 """
 
-from agentmeter.integration.attempts import Attempts
-from agentmeter.integration.exchange import (
-    Accumulator,
-    Body,
-    Endpoint,
-    Exchange,
-    begin,
-    current_exchange,
-)
+from agentmeter.exceptions import BudgetExceeded
+from agentmeter.integration.bounds import Bounds, parts_of
+from agentmeter.integration.endpoint import Accumulator, Attempts, Body, Endpoint
+from agentmeter.integration.exchange import Exchange, begin, begin_async, current_exchange
 from agentmeter.integration.hosts import Served, served_by
 from agentmeter.integration.methods import MeteredMethods
 from agentmeter.integration.registry import (
@@ -86,6 +81,8 @@ __all__ = [
     "Attempt",
     "Attempts",
     "Body",
+    "Bounds",
+    "BudgetExceeded",
     "Call",
     "CallScope",
     "Endpoint",
@@ -113,6 +110,7 @@ __all__ = [
     "attached",
     "available",
     "begin",
+    "begin_async",
     "canonical",
     "current_exchange",
     "current_scope",
@@ -125,6 +123,7 @@ __all__ = [
     "inject",
     "is_installed",
     "now_ns",
+    "parts_of",
     "see_close",
     "served_by",
     "switch_off",

@@ -11,7 +11,8 @@ from collections.abc import AsyncGenerator, Callable, Iterator
 from contextlib import aclosing
 from typing import Any
 
-from agentmeter.integration.exchange import Accumulator, Exchange
+from agentmeter.integration.endpoint import Accumulator
+from agentmeter.integration.exchange import Exchange
 from agentmeter.integration.streams import (
     Tally,
     WatchedAsyncIterator,

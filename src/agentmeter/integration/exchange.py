@@ -9,13 +9,12 @@ stream, how to count a body. The rest is here and in ``streams``, for every libr
 """
 
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from contextvars import ContextVar
-from dataclasses import dataclass
 from types import TracebackType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from agentmeter.integration.attempts import Attempts
+from agentmeter.integration.endpoint import Attempts, Body, Endpoint
 from agentmeter.integration.said import amend_usage
 from agentmeter.integration.sides import unknown_sides
 from agentmeter.model import (
@@ -34,9 +33,12 @@ from agentmeter.runtime.context import attached, current_scope
 from agentmeter.runtime.counting import COUNTER
 from agentmeter.runtime.faults import FAULTS, guarded
 from agentmeter.runtime.provenance.describe import describe_input
+from agentmeter.runtime.state import STATE
 from agentmeter.runtime.unfinished import until_exit
 
-Body = Mapping[str, Any]
+# What only budgets need is loaded with the first of them.
+if TYPE_CHECKING:
+    from agentmeter.runtime.budget.demand import Demand
 
 _AT_LEAST = Evidence(Source.ESTIMATED, Extent.AT_LEAST)
 _STATED = (
@@ -44,56 +46,6 @@ _STATED = (
     *("region", "deployment", "search_context", "finish_reasons"),
 )
 """The fields of a ``Call`` that an answer may state beside what was used."""
-
-
-class Accumulator:
-    """What a stream has brought so far. A library derives its own, with ``see`` and ``facts``."""
-
-    hides = False
-    """Whether ``see`` may ask for an item to be kept from the caller."""
-
-    def __init__(self) -> None:
-        self.finished = False
-        """Whether the stream has said that nothing more is generated."""
-        self.texts: list[str] = []
-        """What was generated, held until the stream ends, to be counted where nobody says."""
-
-    def see(self, item: Any) -> bool:
-        """Take an item of the stream; whether it is ours alone and to be hidden."""
-        raise NotImplementedError
-
-    def facts(self) -> Call:
-        """What the stream has said of usage and identity.
-
-        A side, ``input`` or ``output``, with the evidence ``UNKNOWN`` is counted from the text.
-        """
-        raise NotImplementedError
-
-    @property
-    def text(self) -> str | None:
-        """All that was generated so far; ``None`` where that cannot be told."""
-        return "".join(self.texts)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Endpoint:
-    """One endpoint of an API that bills usage: how its requests and answers are read."""
-
-    operation: str
-    """The conventions' ``gen_ai.operation.name``: ``chat``, ``embeddings`` …"""
-    facts: Callable[[Any, str | None], Call]
-    """What a whole answer says, as the client's object or as the body's mapping; and the provider,
-    since those who speak the protocol of another may count otherwise."""
-    accumulator: "Callable[[Exchange], Accumulator] | None" = None
-    """What follows the stream that answers an exchange."""
-    count_input: Callable[[Body, str], int] | None = None
-    """Tokens of a body for a model; without it, input that nobody reports stays unknown."""
-    shape: str | None = None
-    """The shape of the body for provenance, one of ``runtime.provenance.pieces.SHAPES``."""
-    answer_in: Callable[[BaseException], Any] | None = None
-    """The answer that an error of the client carries, if any: it has been paid."""
-    ask: Callable[[Body], Body | None] | None = None
-    """The body to send in the place of the caller's, to be told the usage; ``None``: theirs."""
 
 
 class Exchange:
@@ -121,6 +73,25 @@ class Exchange:
     def sending(self) -> "Sending":
         """Around what sends the request: inside, the call is current; an error ends it."""
         return Sending(self)
+
+    def demand(self) -> "Demand":
+        """What the request may take at most."""
+        from agentmeter.integration.bounds import demand
+
+        endpoint = self.endpoint
+        return demand(endpoint.bounds, endpoint.count_input, self.body or {}, self.scope.facts)
+
+    def body_to_send(self, body: Body) -> Body | None:
+        """The body to send in the place of the caller's; ``None``: theirs.
+
+        Asks for the usage where it would not be told, and for no more output than a budget allows.
+        """
+        endpoint, reservation = self.endpoint, self.scope.reservation
+        lowered: Body | None = None
+        if reservation is not None and reservation.output_limit is not None and endpoint.bounds:
+            lowered = endpoint.bounds.lowered(body, reservation.output_limit)
+        asked = endpoint.ask(lowered or body) if endpoint.ask is not None else None
+        return asked or lowered
 
     def streams(self, give_up: Callable[[], None]) -> None:
         """The answer is a stream; ``give_up`` ends it with what has arrived."""
@@ -276,12 +247,40 @@ def begin(
     """Open the call that a request makes; ``None`` where metering fails, and the request goes on.
 
     ``facts`` are other fields of a ``Call`` that the request states: ``region``, ``batch`` …
+    Raises ``BudgetExceeded``, which is for the application, where a budget refuses the call. Send
+    what ``body_to_send`` gives.
     """
+    exchange = _opened(endpoint, body, provider, model=model, stream=stream, **facts)
+    if exchange is not None and STATE.gate is not None:
+        from agentmeter.runtime.budget.gate import admit
+
+        admit(exchange.scope, exchange.demand, stream=stream)
+    return exchange
+
+
+async def begin_async(
+    endpoint: Endpoint,
+    body: Body,
+    *,
+    provider: str | None,
+    model: str | None = None,
+    stream: bool = False,
+    **facts: Any,
+) -> Exchange | None:
+    """As ``begin``, for an asynchronous client: a budget that asks is answered with ``await``."""
+    exchange = _opened(endpoint, body, provider, model=model, stream=stream, **facts)
+    if exchange is not None and STATE.gate is not None:
+        from agentmeter.runtime.budget.gate import admit_async
+
+        await admit_async(exchange.scope, exchange.demand, stream=stream)
+    return exchange
+
+
+def _opened(
+    endpoint: Endpoint, body: Body, provider: str | None, *, model: str | None, **facts: Any
+) -> Exchange | None:
     try:
-        operation = endpoint.operation
-        scope = CallScope(
-            provider=provider, model=model, operation=operation, stream=stream, **facts
-        )
+        scope = CallScope(provider=provider, model=model, operation=endpoint.operation, **facts)
         exchange = Exchange(scope, endpoint, body, provider)
         outer = _CURRENT.get()
         if outer is not None:

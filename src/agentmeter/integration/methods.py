@@ -7,7 +7,9 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from agentmeter.integration.exchange import Endpoint, Exchange
+from agentmeter.exceptions import BudgetExceeded
+from agentmeter.integration.endpoint import Endpoint
+from agentmeter.integration.exchange import Exchange
 from agentmeter.model import Status
 from agentmeter.runtime.faults import FAULTS
 from agentmeter.runtime.patches import Patches
@@ -75,6 +77,8 @@ class MeteredMethods:
             return None
         try:
             exchange = self.begin(endpoint, args, kwargs)
+        except BudgetExceeded:  # which is for the application
+            raise
         except Exception as error:
             FAULTS.count(f"{self.library} request", error)
             return None

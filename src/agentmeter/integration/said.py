@@ -29,3 +29,4 @@ def amend_usage(scope: CallScope, usage: Usage, evidence: dict[str, Evidence]) -
             tariff.digest if tariff else None,
         )
         emit(said, scope.ledger, tariff)
+        scope.amend_reservation(usage, evidence, tariff)

@@ -17,7 +17,8 @@ from importlib import import_module
 from typing import Any
 
 from agentmeter.integration.bodies import read_body, watch_body
-from agentmeter.integration.exchange import Body, Endpoint, Exchange, begin, current_exchange
+from agentmeter.integration.endpoint import Body, Endpoint
+from agentmeter.integration.exchange import Exchange, begin, begin_async, current_exchange
 from agentmeter.integration.streams import (
     WatchedAsyncIterator,
     WatchedIterator,
@@ -102,7 +103,7 @@ class StainlessPatch:
             bound = original.__get__(client, type(client))
             if self._inside(options):
                 return await bound(cast_to, options, **kwargs)
-            exchange, options = self._begun(client, options)
+            exchange, options = await self._begun_async(client, options)
             token = _SENT.set(options)
             try:
                 if exchange is None:
@@ -121,32 +122,51 @@ class StainlessPatch:
 
     def _begun(self, client: Any, options: Any) -> tuple[Exchange | None, Any]:
         """The exchange of a request that bills, and the options to send."""
+        asked = self._asked(client, options)
+        exchange = begin(**asked) if asked is not None else None
+        return exchange, self._to_send(exchange, options)
+
+    async def _begun_async(self, client: Any, options: Any) -> tuple[Exchange | None, Any]:
+        asked = self._asked(client, options)
+        exchange = await begin_async(**asked) if asked is not None else None
+        return exchange, self._to_send(exchange, options)
+
+    def _asked(self, client: Any, options: Any) -> dict[str, Any] | None:
+        """What ``begin`` takes for a request; ``None`` for one that bills nothing."""
         try:
-            return self._begin(client, options)
+            return self._read(client, options)
         except Exception as error:
             FAULTS.count(f"{self._library.package} request", error)
-            return None, options
+            return None
 
-    def _begin(self, client: Any, options: Any) -> tuple[Exchange | None, Any]:
+    def _read(self, client: Any, options: Any) -> dict[str, Any] | None:
         path = str(options.url).partition("?")[0]
         body = options.json_data
         endpoints = self._library.endpoints
         endpoint = next((one for end, one in endpoints.items() if path.endswith(end)), None)
         if endpoint is None or options.method.lower() != "post" or not isinstance(body, Mapping):
-            return None, options
+            return None
         model = body.get("model")
-        exchange = begin(
-            endpoint,
-            body,
-            model=model if isinstance(model, str) else None,
-            stream=bool(body.get("stream")),
+        return {
+            "endpoint": endpoint,
+            "body": body,
+            "model": model if isinstance(model, str) else None,
+            "stream": bool(body.get("stream")),
             **self._library.served(client, body),
-        )
-        asked = endpoint.ask(body) if endpoint.ask is not None and exchange is not None else None
-        if asked is not None:
-            options = options.model_copy()
-            options.json_data = asked
-        return exchange, options
+        }
+
+    def _to_send(self, exchange: Exchange | None, options: Any) -> Any:
+        """The options with the body that is to be sent."""
+        if exchange is None:
+            return options
+        try:
+            body = exchange.body_to_send(options.json_data)
+            if body is not None:
+                options = options.model_copy()
+                options.json_data = body
+        except Exception as error:
+            FAULTS.count(f"{self._library.package} request", error)
+        return options
 
     def _passing(self, client: Any, options: Any, result: Any) -> Any:
         passing = self._library.passing

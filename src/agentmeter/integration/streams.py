@@ -9,10 +9,13 @@ import sys
 from collections.abc import AsyncIterator, Callable, Iterator
 from typing import Any
 
-from agentmeter.integration.exchange import Accumulator, Exchange, status_of
+from agentmeter.integration.cutting import cutter_of
+from agentmeter.integration.endpoint import Accumulator
+from agentmeter.integration.exchange import Exchange, status_of
 from agentmeter.integration.sides import is_whole
 from agentmeter.model import UNKNOWN, Call, Status
 from agentmeter.runtime.faults import FAULTS, guarded
+from agentmeter.runtime.state import STATE
 
 _LOST = (
     *("APIConnectionError", "APITimeoutError", "RemoteProtocolError", "ReadError", "ReadTimeout"),
@@ -35,6 +38,7 @@ class Tally:
         self._handled = sys.exc_info()[1]
         self.inside = False
         """Whether the library is at work for the stream: what it closes then is no reader's end."""
+        self._cutter = cutter_of(exchange.scope, accumulator) if STATE.gate is not None else None
         exchange.streams(self.closed)
 
     def see(self, item: Any) -> bool:
@@ -44,6 +48,18 @@ class Tally:
         except Exception as error:
             FAULTS.count("stream", error)
             return False
+
+    def is_cut(self) -> bool:
+        """Whether a budget has had enough of the stream; then it has ended here."""
+        if self._cutter is None or self._over:
+            return False
+        reason = self._cutter.reason()
+        if reason is None:
+            return False
+        with guarded("cut stream"):
+            self._exchange.scope.attributes["cut"] = reason
+        self._end(self._facts(), Status.CUT)
+        return True
 
     def exhausted(self) -> None:
         """The stream came to its end: whole, or cut by the server if nothing said it was done."""
@@ -103,9 +119,15 @@ def _leaving(error: BaseException | None) -> BaseException | None:
     return error
 
 
-def advanced(tally: Tally, fetch: Callable[[], Any]) -> Any:
-    """The next item that ``fetch`` gives for the caller, seen on its way."""
+def advanced(tally: Tally, fetch: Callable[[], Any], close: Callable[[], Any]) -> Any:
+    """The next item that ``fetch`` gives for the caller, seen on its way; ``close`` where a budget
+    cuts the stream.
+    """
     while True:
+        if tally.is_cut():
+            with guarded("closing a cut stream"):
+                close()
+            raise StopIteration
         tally.inside = True
         try:
             item = fetch()
@@ -121,9 +143,13 @@ def advanced(tally: Tally, fetch: Callable[[], Any]) -> Any:
             return item
 
 
-async def advanced_async(tally: Tally, fetch: Callable[[], Any]) -> Any:
-    """The next item that ``fetch`` gives for the caller, seen on its way."""
+async def advanced_async(tally: Tally, fetch: Callable[[], Any], close: Callable[[], Any]) -> Any:
+    """As ``advanced``, of an asynchronous stream."""
     while True:
+        if tally.is_cut():
+            with guarded("closing a cut stream"):
+                await close()
+            raise StopAsyncIteration
         tally.inside = True
         try:
             item = await fetch()
@@ -150,7 +176,7 @@ class WatchedIterator:
         return self
 
     def __next__(self) -> Any:
-        return advanced(self.tally, self._inner.__next__)
+        return advanced(self.tally, self._inner.__next__, self._inner.close)
 
     def close(self) -> None:
         """Close the library's iterator."""
@@ -172,7 +198,7 @@ class WatchedAsyncIterator:
         return self
 
     async def __anext__(self) -> Any:
-        return await advanced_async(self.tally, self._inner.__anext__)
+        return await advanced_async(self.tally, self._inner.__anext__, self._inner.aclose)
 
     async def aclose(self) -> None:
         """Close the library's iterator."""

@@ -1,5 +1,6 @@
 """Evidence: where a quantity comes from, and how much of the truth it covers."""
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -52,3 +53,15 @@ REPORTED = Evidence()
 CHARGED = Evidence(Source.CHARGED)
 ESTIMATED = Evidence(Source.ESTIMATED)
 UNKNOWN = Evidence(Source.ESTIMATED, Extent.UNKNOWN)
+
+
+def weakest(known: Collection[Evidence]) -> str:
+    """The weakest of several, as one word: its extent where that is not whole, else its source."""
+    extents = {one.extent for one in known}
+    if Extent.UNKNOWN in extents or not known:
+        return Extent.UNKNOWN.value
+    if Extent.AT_LEAST in extents:
+        return Extent.AT_LEAST.value
+    sources = {one.source for one in known}
+    order = (Source.ESTIMATED, Source.CHARGED, Source.REPORTED)
+    return next(source.value for source in order if source in sources)

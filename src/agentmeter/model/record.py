@@ -52,6 +52,8 @@ class Status(StrEnum):
     """A stream or generator that its reader closed because it had enough."""
     CUT = "cut"
     """A stream that the server ended before its end."""
+    REFUSED = "refused"
+    """A call that a budget had no room for: it was not sent, and used nothing."""
     NEVER_CLOSED = "never_closed"
     """Opened, and nothing more is known: the process died, or is still at it."""
 

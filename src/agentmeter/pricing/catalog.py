@@ -92,6 +92,15 @@ class GenAIPrices:
         except LookupError:
             return None
 
+    def context_window(self, provider: str | None, model: str) -> int | None:
+        """How many tokens a model takes in and gives out together; ``None`` where nobody says."""
+        try:
+            _, known = _found(self._loaded(), model, canonical(provider))
+        except LookupError:
+            return None
+        window = known.context_window
+        return window if isinstance(window, int) and window > 0 else None
+
     def _loaded(self) -> Any:
         with self._lock:
             if self._snapshot is None:

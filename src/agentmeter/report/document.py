@@ -6,6 +6,7 @@ from typing import Any
 
 from agentmeter.model import Attempt, Record
 from agentmeter.model.money import plain
+from agentmeter.report import budgets
 from agentmeter.report.amounts import iso
 from agentmeter.report.breakdown import Row
 from agentmeter.report.provenance import EVIDENCE, Paid, provenance
@@ -81,15 +82,17 @@ def _request(one: RequestReport) -> dict[str, Any]:
         "parent_request_id": root.parent_request_id,
         "started_at": iso(root.started_ns),
         "duration_ms": (root.ended_ns - root.started_ns) // 1_000_000,
-        **_figures(one),
+        **figure_values(one),
+        **budgets.values(one),
         "missing_parents": one.view.missing_parents,
         "missing": list(one.view.missing),
-        "provenance": _provenance(one),
+        "provenance": provenance_values(one),
         "tree": _scope(one.tree),
     }
 
 
-def _provenance(one: RequestReport) -> dict[str, Any]:
+def provenance_values(one: RequestReport) -> dict[str, Any]:
+    """Where a request's input came from."""
     found = provenance(one)
     return {
         "evidence": EVIDENCE,
@@ -106,11 +109,14 @@ def _paid(row: Paid) -> dict[str, Any]:
         **piece,
         "calls": row.calls,
         "usage": dict(row.usage),
+        "total_input": row.usage.total_input,
+        "at_cached_rate": row.at_cached_rate,
         "cost": money(row.amounts),
     }
 
 
-def _figures(one: RequestReport) -> dict[str, Any]:
+def figure_values(one: RequestReport) -> dict[str, Any]:
+    """The figures over all of a request."""
     return {
         "calls": one.calls,
         "attempts": one.attempts,
@@ -144,7 +150,7 @@ def _unattributed(one: RequestReport | None) -> dict[str, Any]:
     if one is None:
         nothing = {"cost": money({}), "allocations": [], "allocated": money({})}
         return {"calls": 0, "attempts": 0, "usage": {}, **nothing, "unpriced": []}
-    return {**_figures(one), "scopes": [_scope(child) for child in one.tree.children]}
+    return {**figure_values(one), "scopes": [_scope(child) for child in one.tree.children]}
 
 
 def _scope(root: ScopeReport) -> dict[str, Any]:
@@ -155,11 +161,12 @@ def _scope(root: ScopeReport) -> dict[str, Any]:
     built: dict[int, dict[str, Any]] = {}
     for scope in reversed(order):
         children = [built[id(child)] for child in scope.children]
-        built[id(scope)] = {**_facts(scope), "children": children}
+        built[id(scope)] = {**scope_values(scope), "children": children}
     return built[id(root)]
 
 
-def _facts(scope: ScopeReport) -> dict[str, Any]:
+def scope_values(scope: ScopeReport) -> dict[str, Any]:
+    """One scope without its children."""
     record = scope.record
     facts: dict[str, Any] = {
         "scope_id": record.scope_id,
@@ -229,4 +236,13 @@ def _attempt(attempt: Attempt) -> dict[str, Any]:
     }
 
 
-__all__ = ["Record", "document", "iso", "money"]
+__all__ = [
+    "Record",
+    "document",
+    "figure_values",
+    "iso",
+    "money",
+    "provenance_values",
+    "row_values",
+    "scope_values",
+]

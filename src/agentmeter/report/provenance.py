@@ -28,6 +28,11 @@ class Paid:
     usage: Usage
     amounts: Amounts
 
+    @property
+    def at_cached_rate(self) -> int:
+        """How much of the input was read from a cache."""
+        return sum(n for meter, n in self.usage.items() if meter.startswith("cache_read"))
+
 
 @dataclass(frozen=True, slots=True)
 class Provenance:

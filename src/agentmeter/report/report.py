@@ -8,7 +8,8 @@ from typing import Any
 
 from agentmeter.attribution.node import Node, RequestView
 from agentmeter.attribution.view import view
-from agentmeter.model import UNATTRIBUTED, Entry, Extent, Record, Source, Usage
+from agentmeter.model import UNATTRIBUTED, Entry, Extent, Record, Usage
+from agentmeter.model.evidence import weakest
 from agentmeter.model.money import CONTEXT
 from agentmeter.pricing.allocation.rule import Allocation
 from agentmeter.pricing.cost import Cost
@@ -122,6 +123,11 @@ class RequestReport:
         """The part of it that bought nothing."""
         return self.tree.waste
 
+    def _repr_html_(self) -> str:
+        from agentmeter.report.notebook import request_html
+
+        return request_html(self)
+
 
 @dataclass(frozen=True, slots=True)
 class Report:
@@ -182,6 +188,11 @@ class Report:
 
         return text(self)
 
+    def _repr_html_(self) -> str:
+        from agentmeter.report.notebook import report_html
+
+        return report_html(self)
+
 
 def build(
     entries: Iterable[Entry],
@@ -225,7 +236,7 @@ def _request(one: RequestView, tariffs: Mapping[str, Tariff]) -> RequestReport:
         if call is not None and scope.node.is_call:
             calls += call.calls
             attempts += max(call.calls, len(call.attempts))
-            evidence[_weakest(scope.record)] += call.calls
+            evidence[weakest(call.evidence.values())] += call.calls
     return RequestReport(
         one,
         tree,
@@ -244,19 +255,6 @@ def _listed(missing: Counter[tuple[str | None, str, bool, str]]) -> tuple[Missin
         Missing(model, meter, quantity if known else None, reason)
         for (model, meter, known, reason), quantity in ordered
     )
-
-
-def _weakest(record: Record) -> str:
-    """The weakest evidence of a call, as one word."""
-    known = record.call.evidence.values() if record.call else ()
-    extents = {one.extent for one in known}
-    if Extent.UNKNOWN in extents or not known:
-        return Extent.UNKNOWN.value
-    if Extent.AT_LEAST in extents:
-        return Extent.AT_LEAST.value
-    sources = {one.source for one in known}
-    weakest = (Source.ESTIMATED, Source.CHARGED, Source.REPORTED)
-    return next(source.value for source in weakest if source in sources)
 
 
 def walk(scope: ScopeReport) -> Iterable[ScopeReport]:

@@ -3,6 +3,7 @@
 from collections.abc import Iterable
 
 from agentmeter.model import Record, Usage
+from agentmeter.report import budgets
 from agentmeter.report.amounts import amount_text, iso
 from agentmeter.report.breakdown import Row
 from agentmeter.report.document import money
@@ -42,7 +43,7 @@ def _came_from(one: RequestReport) -> list[str]:
 
 
 def _sent(row: Paid) -> str:
-    cached = sum(n for meter, n in row.usage.items() if meter.startswith("cache_read"))
+    cached = row.at_cached_rate
     name = f" {shown(row.name)}" if row.name else ""
     rate = f", of which {cached:,} at the cached rate" if cached else ""
     return (
@@ -135,6 +136,7 @@ def _figures(one: RequestReport) -> list[str]:
         f"  cost {bound}{amount_text(one.amounts)}"
         + (f"  of it waste {_waste(one)}" if any(one.waste.values()) else ""),
         *figures(one),
+        *budgets.lines(one),
         f"  {one.calls} calls, {one.attempts} attempts, {usage_text(one.usage)}",
         "  evidence: " + ", ".join(f"{kind} {count}" for kind, count in one.evidence.items()),
     ]
@@ -192,6 +194,8 @@ def _notes(scope: ScopeReport) -> str:
     notes = [_attempts(record), *_evidence(record)]
     if scope.node.waste:
         notes.append(f"waste: {scope.node.waste}")
+    if "cut" in record.attributes:
+        notes.append(f"cut {record.attributes['cut']}")
     if record.late:
         notes.append("late")
     if record.call is not None:

@@ -1,13 +1,16 @@
 """The requests of a report as compact rows, for plans to work on."""
 
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from decimal import Decimal
 
+from agentmeter.exceptions import PlanError
 from agentmeter.model import UNATTRIBUTED
 from agentmeter.model.money import CONTEXT, total
-from agentmeter.pricing.plans import PricedRequest, Traffic, Use
+from agentmeter.pricing.plans import PlanBook, PricedRequest, Traffic, Use
 from agentmeter.report.report import Amounts, Report, RequestReport, ScopeReport, walk
 
+_NOTHING = Decimal(0)
 CHARGED = "charge"
 """The meter of a cost that the application charged; its model is the name it was charged under."""
 
@@ -25,6 +28,19 @@ def traffic_of(report: Report, currency: str, rate: Rate) -> Traffic:
 def converted(amounts: Amounts, rate: Rate) -> Decimal:
     """Amounts by currency as one."""
     return total([CONTEXT.multiply(amount, rate(code)) for code, amount in amounts.items()])
+
+
+def row_in(one: RequestReport, book: PlanBook) -> PricedRequest:
+    """One reported request as a row in the currency of a book.
+
+    What it cost in a currency that the book has no rate for is not in it, and it not complete.
+    """
+    try:
+        return _row(one, book.rate, {})
+    except PlanError:
+        known = {book.currency, *book.exchange}
+        row = _row(one, lambda code: book.rate(code) if code in known else _NOTHING, {})
+        return replace(row, complete=False)
 
 
 def _row(

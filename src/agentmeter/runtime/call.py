@@ -3,9 +3,9 @@
 from collections.abc import Mapping
 from dataclasses import replace
 from decimal import Decimal
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Self
 
-from agentmeter.exceptions import UsageError
+from agentmeter.exceptions import BudgetExceeded, UsageError
 from agentmeter.model import (
     CHARGED,
     REPORTED,
@@ -20,7 +20,7 @@ from agentmeter.model import (
     Usage,
 )
 from agentmeter.model import UNKNOWN as UNKNOWN_EVIDENCE
-from agentmeter.runtime.context import current_scope
+from agentmeter.runtime.context import attach, current_scope
 from agentmeter.runtime.faults import FAULTS, guarded
 from agentmeter.runtime.scope import Scope, emit
 from agentmeter.runtime.state import STATE
@@ -28,6 +28,9 @@ from agentmeter.semconv.writing import span_name
 
 if TYPE_CHECKING:
     from agentmeter.pricing.tariff import Tariff
+    from agentmeter.runtime.budget.demand import Demand
+    from agentmeter.runtime.budget.gate import Gate
+    from agentmeter.runtime.budget.reservation import Reservation
 
 _NO_TOOLS = "no rate card has a [[tool]] to price it by"
 
@@ -36,6 +39,10 @@ class CallScope(Scope):
     """One leaf: an inference, an embedding, a paid tool. Say what it used with ``record``."""
 
     kind = Kind.CALL
+    reservation: "Reservation | None" = None
+    """What the call was let in for, where a budget holds it."""
+    announced: "tuple[int | None, int | None] | None" = None
+    """For a call without an integration: its tokens in and out at most, as far as is known."""
 
     def __init__(
         self,
@@ -50,7 +57,9 @@ class CallScope(Scope):
 
     def fresh(self, name: str, arguments: Any) -> "CallScope":
         """A new activation for a call of the decorated function."""
-        return CallScope(self.given_name or name, self.attributes, **self._said)
+        made = CallScope(self.given_name or name, self.attributes, **self._said)
+        made.announced = self.announced
+        return made
 
     @property
     def facts(self) -> Call:
@@ -103,6 +112,15 @@ class CallScope(Scope):
                 tariff.digest if tariff else None,
             )
             emit(said, self.ledger, tariff)
+            self.amend_reservation(said.usage, said.evidence, tariff)
+
+    def amend_reservation(
+        self, usage: Usage, evidence: Mapping[str, Evidence], tariff: "Tariff | None"
+    ) -> None:
+        """Tell the budgets above what the call took, as it is known now."""
+        if self.reservation is not None:
+            with guarded("budget"):
+                self.reservation.amend(usage, evidence, tariff)
 
     def update(self, **facts: Any) -> None:
         """Set fields of the call's facts; they are put together when somebody asks for them."""
@@ -115,7 +133,7 @@ class CallScope(Scope):
 
     def _consumed(self) -> "tuple[Call | None, Tariff | None]":
         facts = self.facts
-        if facts.charge is not None:
+        if facts.charge is not None or self.status is Status.REFUSED:
             return facts, None
         if not facts.evidence and not self.contains_calls:
             unknown = dict.fromkeys(("input", "output"), UNKNOWN_EVIDENCE)
@@ -135,7 +153,10 @@ class CallScope(Scope):
     """Whether a span of another instrumentation inside this call carries its usage."""
 
     def open(self, parent: Scope | None) -> None:
-        """Begin, and tell the call above, if there is one, that it is no leaf."""
+        """Begin, and tell the call above, if there is one, that it is no leaf.
+
+        Raises ``BudgetExceeded`` where what was announced does not fit; then the call is over.
+        """
         super().open(parent)
         above = parent
         while above is not None:
@@ -144,6 +165,37 @@ class CallScope(Scope):
             above = above.parent
         if self.ledger is not None:
             self.ledger.begun(self.scope_id, self.opened)
+        if STATE.gate is not None and self.announced is not None:
+            self.ask_budgets()
+
+    async def __aenter__(self) -> Self:
+        announced, self.announced = self.announced, None  # asked here, where one can wait
+        self.open(current_scope())
+        self.announced = announced
+        if STATE.gate is not None and announced is not None:
+            from agentmeter.runtime.budget.gate import admit_async
+
+            await admit_async(self, self._demand)
+        self._token = attach(self)
+        return self
+
+    def ask_budgets(self) -> None:
+        """Reserve what the call may take. Raises ``BudgetExceeded``; then the call is over."""
+        from agentmeter.runtime.budget.gate import admit
+
+        admit(self, self._demand)
+
+    def _demand(self) -> "Demand":
+        from agentmeter.runtime.budget.demand import demand_of
+
+        return demand_of(self.facts, *(self.announced or (None, None)), self.started_ns)
+
+    def refuse(self, error: BaseException) -> None:
+        """A budget has no room for the call: it ends, and used nothing."""
+        refused = isinstance(error, BudgetExceeded)
+        if refused:
+            self.update(usage=Usage(), charge=None, evidence={"request": REPORTED}, calls=0)
+        self.close(error, Status.REFUSED if refused else None)
 
     def opened(self) -> Opened:
         """The marker for a call that is still open: its model is known, its usage is not."""
@@ -153,9 +205,23 @@ class CallScope(Scope):
 
     def close(self, error: BaseException | None = None, status: Status | None = None) -> None:
         """End; a second close does nothing."""
+        was_open = not self._closed
         super().close(error, status)
+        if was_open and STATE.gate is not None and self.status is not Status.REFUSED:
+            self._settle_reservation(STATE.gate)
         if self.ledger is not None:
             self.ledger.over(self.scope_id)
+
+    def _settle_reservation(self, gate: "Gate") -> None:
+        with guarded("budget"):
+            if self.reservation is None and not self.contains_calls:
+                self.reservation = gate.charge(self)
+            if self.reservation is None:
+                return
+            tariff = None
+            if self.facts.usage and self.facts.charge is None:
+                tariff, _ = STATE.tariff_of(self.facts)
+            self.reservation.settle(self.facts, tariff, self.started_ns)
 
 
 _TOLD = (
@@ -226,7 +292,8 @@ def charge(
     ``[[tool]]`` of that name prices (``charge("serpapi.search", quantity=3)``), which is a gap in
     the report where there is none. Raises ``TypeError`` for a ``float``, ``MoneyError`` for text
     that is not a number, ``UsageError`` for a quantity that is no count and for a name that is no
-    meter. Outside of any request the charge is kept as unattributed.
+    meter, ``BudgetExceeded`` where a budget has no room for it, and then nothing is charged.
+    Outside of any request the charge is kept as unattributed.
     """
     if sum(given is not None for given in (usd, amount, quantity)) != 1:
         raise TypeError("charge() takes one of usd=, amount= with currency=, and quantity=")
@@ -239,6 +306,8 @@ def charge(
     with guarded("charge"):
         scope = CallScope(name, **facts)
         scope.open(current_scope())
+        if STATE.gate is not None:
+            scope.ask_budgets()
         scope.close()
 
 

@@ -12,7 +12,7 @@ from typing import Any
 
 from agentmeter.model import Kind, Owner
 from agentmeter.runtime.context import current_scope
-from agentmeter.runtime.faults import FAULTS
+from agentmeter.runtime.faults import FAULTS, guarded
 from agentmeter.runtime.ledger import Ledger
 from agentmeter.runtime.scope import Scope
 from agentmeter.runtime.state import STATE
@@ -129,6 +129,9 @@ class ResumedScope(Scope):
         known = parent.ledger if parent is not None else None
         same = known is not None and known.request_id == self._carrier.request_id
         self.ledger = known if same else Ledger(self._carrier.request_id, Owner())
+        if STATE.gate is not None:
+            with guarded("budget"):
+                self.accounts = STATE.gate.of_request(self._carrier.request_id)
 
     def _parent_id(self) -> str | None:
         return super()._parent_id() if self._carrier is None else self._carrier.scope_id

@@ -12,9 +12,13 @@ _PAUSE = 0.02
 
 
 class Counter:
-    """Runs counting jobs on one daemon thread; ``settle`` waits for those given so far."""
+    """Runs jobs on one daemon thread; ``settle`` waits for those given so far.
 
-    def __init__(self) -> None:
+    ``name`` is the thread's, ``where`` the place at which faults in jobs are counted.
+    """
+
+    def __init__(self, name: str = "agentmeter-counter", where: str = "counting") -> None:
+        self._name, self._where = name, where
         self._reset()
         after_fork(self._reset)
 
@@ -33,7 +37,7 @@ class Counter:
                     self._start()
 
     def _start(self) -> None:
-        thread = threading.Thread(target=self._work, name="agentmeter-counter", daemon=True)
+        thread = threading.Thread(target=self._work, name=self._name, daemon=True)
         try:
             thread.start()
         except RuntimeError:  # an ending interpreter starts no threads any more
@@ -58,9 +62,8 @@ class Counter:
             while not self._jobs.empty():
                 self._run(self._jobs.get())
 
-    @staticmethod
-    def _run(job: Callable[[], None]) -> None:
-        with guarded("counting"):
+    def _run(self, job: Callable[[], None]) -> None:
+        with guarded(self._where):
             job()
 
 

@@ -29,7 +29,7 @@ def decorated(spec: Scope, function: F) -> F:
         def arguments() -> Mapping[str, Any]:
             return _bound(wrapped, instance, args, kwargs)
 
-        return run(spec.fresh(name, arguments), wrapped, args, kwargs)
+        return run(spec.activation(name, arguments), wrapped, args, kwargs)
 
     return _Decorated(function, wrapper)  # type: ignore[return-value]  # it is called as F is
 
@@ -117,7 +117,7 @@ async def _finished(scope: Scope, coroutine: Coroutine[Any, Any, Any]) -> Any:
 
 
 async def _run_coroutine(scope: Scope, wrapped: Any, args: Any, kwargs: Any) -> Any:
-    with scope:
+    async with scope:
         return await wrapped(*args, **kwargs)
 
 

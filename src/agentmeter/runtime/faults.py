@@ -7,6 +7,8 @@ from collections import Counter
 from collections.abc import Callable
 from types import TracebackType
 
+from agentmeter.exceptions import BudgetExceeded
+
 logger = logging.getLogger("agentmeter")
 
 _MOST_KINDS = 500
@@ -57,7 +59,7 @@ FAULTS = Faults()
 
 
 class guarded:  # noqa: N801  # it is read as a statement: ``with guarded("scope.open"):``
-    """A fault inside is counted at ``where`` and goes no further.
+    """A fault inside is counted at ``where`` and goes no further; a budget's refusal is none.
 
     A class, since several stand in the way of every call and a generator costs three times as much.
     """
@@ -73,7 +75,7 @@ class guarded:  # noqa: N801  # it is read as a statement: ``with guarded("scope
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, _: TracebackType | None
     ) -> bool:
-        if not isinstance(error, Exception):
+        if not isinstance(error, Exception) or isinstance(error, BudgetExceeded):
             return False
         FAULTS.count(self._where, error)
         return True

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 
 from agentmeter.attribution.node import Node
-from agentmeter.attribution.view import FOLDED, FOLDER, view
+from agentmeter.attribution.view import FOLDED, FOLDER, REFUSED, refused_by, view
 from agentmeter.model import (
     Amendment,
     Call,
@@ -22,7 +22,7 @@ from agentmeter.pricing.keys import key_of
 from agentmeter.pricing.tariff import Tariff
 from agentmeter.report.pricing import price_node
 
-_FINISHED = (Status.OK, Status.CLOSED)
+_FINISHED = (Status.OK, Status.CLOSED, Status.REFUSED)
 
 
 def folded(
@@ -124,7 +124,8 @@ def _summed(
             if call is not None:
                 evidence = tuple(call.evidence.items())
                 currency = call.charge.currency if call.charge is not None else None
-                alike = (key_of(call), call.operation, currency, evidence)
+                refused = node.record.status is Status.REFUSED
+                alike = (key_of(call), call.operation, currency, evidence, refused)
                 groups.setdefault(alike, []).append(node)
     count = sum(_stands_for(top.record) for top in tops)
     for index, members in enumerate(groups.values() or [[]]):
@@ -153,6 +154,7 @@ def _sum_of(
         usage = usage + node.whole
         calls += node.record.call.calls if node.record.call else 0
         evidence = node.record.call.evidence if node.record.call else evidence
+    refused = sum(refused_by(node.record) for node in members)
     first = members[0].record if members else like
     known = first.call or Call()
     call = replace(
@@ -174,5 +176,8 @@ def _sum_of(
         name=f"{calls:,} calls" if calls > 1 else first.name,
         call=call if members else None,
         observer=FOLDER,
-        attributes={FOLDED: str(stands_for)} if stands_for else {},
+        attributes={
+            **({FOLDED: str(stands_for)} if stands_for else {}),
+            **({REFUSED: str(refused)} if refused else {}),
+        },
     )

@@ -7,20 +7,28 @@ read back from the journal when a report is asked for.
 
 import threading
 from collections.abc import Callable, Iterable, Mapping
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, ClassVar
 from weakref import WeakSet
 
 from agentmeter.model import Entry, Kind, Money, Opened, Owner, Record, Usage
 from agentmeter.model.money import CONTEXT
 from agentmeter.runtime.counting import COUNTER
-from agentmeter.runtime.faults import FAULTS, after_fork
+from agentmeter.runtime.faults import FAULTS, after_fork, guarded
 from agentmeter.runtime.state import STATE
 
 # What only a report or a look at the totals needs is loaded when one is asked for.
 if TYPE_CHECKING:
+    from opentelemetry import trace
+
     from agentmeter.attribution.node import Node, RequestView
     from agentmeter.pricing.tariff import Tariff
     from agentmeter.report.report import Report
+    from agentmeter.runtime.budget.account import Account
+
+Listener = Callable[["Ledger", Entry | None], None]
+"""Called with a ledger and what was added to it, or ``None`` when its request is over."""
+ToolWatcher = Callable[["Ledger", str, Callable[[], Mapping[str, Any]]], None]
+"""Called with a ledger, a tool's name and what gives the tool's arguments."""
 
 _PATIENCE = 4
 _ledgers: "WeakSet[Ledger]" = WeakSet()
@@ -31,11 +39,18 @@ _SETTLING = 10
 class Ledger:
     """One request: identity, owner, entries and live totals. Safe to use from any thread."""
 
+    watchers: "ClassVar[tuple[Listener, ...]]" = ()
+    """Who listens to the ledgers of all requests."""
+    tool_watcher: "ClassVar[ToolWatcher | None]" = None
+    """Who wants to know of every tool that is run, by name and arguments."""
+
     def __init__(self, request_id: str, owner: Owner) -> None:
         self.request_id = request_id
         self.owner = owner
         self.closed = False
         self.shares: Mapping[str, int] = {}
+        self.accounts: tuple[Account, ...] = ()
+        """The budgets of the request itself."""
         self.unlocked()
         _ledgers.add(self)
         self._entries: list[Entry] = []
@@ -43,6 +58,9 @@ class Ledger:
         self._tariffs: dict[str, Tariff] = {}
         self._fold_at = STATE.max_entries
         self._folded = False
+        self._listeners: tuple[Listener, ...] = ()
+        self.span: trace.Span | None = None
+        """The span of the request's root, where there is one in this process."""
 
     def unlocked(self) -> None:
         """Begin with locks of its own, and no fold under way: here, and in a forked child."""
@@ -76,10 +94,37 @@ class Ledger:
             size = len(self._entries)
             begins = size > self._fold_at and not self._folds
             self._folds = self._folds or begins
+        if self._listeners or Ledger.watchers:
+            self._tell(entry)
         if begins:
             COUNTER.submit(self._fold)
         elif size > _PATIENCE * self._fold_at:
             self._fold()  # the counter's thread does not keep up: whoever fills, folds
+
+    def listen(self, listener: "Listener") -> Callable[[], None]:
+        """Have ``listener`` called with every entry from now on; returns what ends that.
+
+        It is called on whatever thread adds the entry, and has to be quick and never to wait.
+        """
+        with self._lock:
+            self._listeners = (*self._listeners, listener)
+
+        def unlisten() -> None:
+            with self._lock:
+                self._listeners = tuple(one for one in self._listeners if one is not listener)
+
+        return unlisten
+
+    def ended(self) -> None:
+        """The request is over: listeners are told with ``None`` in the place of an entry."""
+        self.closed = True
+        if self._listeners or Ledger.watchers:
+            self._tell(None)
+
+    def _tell(self, entry: Entry | None) -> None:
+        for listener in (*Ledger.watchers, *self._listeners):
+            with guarded("ledger.listener"):
+                listener(self, entry)
 
     def last_call(self) -> str | None:
         """The scope id of the call that closed last, unless it was folded away."""
@@ -127,12 +172,26 @@ class Ledger:
         made = build([*entries, *self.still_open()], tariffs, faults=FAULTS.counts())
         return made.only(self.request_id)
 
+    def known(self) -> "Report":
+        """The report of what is in memory: every sum, of what was folded no more than that."""
+        from agentmeter.report.report import build
+
+        with self._lock:
+            entries, tariffs = list(self._entries), dict(self._tariffs)
+        return build([*entries, *self.still_open()], tariffs).only(self.request_id)
+
     def _view(self) -> "RequestView | None":
         from agentmeter.attribution.view import view
 
         with self._lock:
             entries = list(self._entries)
         return next((one for one in view(entries) if one.request_id == self.request_id), None)
+
+    def priced_view(self) -> "tuple[RequestView | None, Mapping[str, Tariff]]":
+        """The request as a tree so far, and the tariffs that its calls name."""
+        with self._lock:
+            tariffs = dict(self._tariffs)
+        return self._view(), tariffs
 
     def _fold(self) -> None:
         """Fold what was known when this began, as a rule on the counter's thread."""

@@ -15,8 +15,13 @@ from agentmeter.runtime.scope import Scope, emit, throw_away
 from agentmeter.runtime.state import STATE
 
 if TYPE_CHECKING:
+    from typing import Unpack
+
     from agentmeter.report.forecast import Forecast
+    from agentmeter.report.receipt import Receipt
     from agentmeter.report.report import Report
+    from agentmeter.runtime.budget.account import Remaining
+    from agentmeter.runtime.receipting import Asked
 
 
 class RequestScope(Scope):
@@ -66,6 +71,7 @@ class RequestScope(Scope):
         """Begin; the root of a request leaves an *opened* marker."""
         super().open(parent)
         if self.parent is None and self.ledger is not None:
+            self.ledger.span = self.span
             with guarded("request.opened"):
                 emit(self.opened(), self.ledger, None)
 
@@ -84,6 +90,7 @@ class RequestScope(Scope):
             with guarded("request.open_calls"):
                 for opened in self.ledger.still_open():
                     emit(opened, self.ledger, None)
+            self.ledger.ended()
             if STATE.flush_on_close and STATE.sink is not None:
                 with guarded("request.flush"):
                     STATE.sink.flush()
@@ -103,6 +110,11 @@ class RequestScope(Scope):
         """What is priced so far; live. What could not be priced stands in ``report()``."""
         return self._live().cost
 
+    def remaining(self) -> "Remaining":
+        """What is left of the budgets that the request is held to, the tightest of each measure."""
+        self._live()
+        return remaining_in(self)
+
     def report(self) -> "Report":
         """The request's report so far; ``print`` it for text."""
         COUNTER.settle()
@@ -117,6 +129,18 @@ class RequestScope(Scope):
 
         COUNTER.settle()
         return forecast_of(self._live())
+
+    def receipt(self, **asked: "Unpack[Asked]") -> "Receipt":
+        """The request's receipt so far, for its user: nothing internal unless it is switched on.
+
+        ``plans`` (a book, or a TOML file), ``plan`` and ``public_names`` go over what is
+        configured; ``show_names``, ``show_cost``, ``show_models``, ``show_prices``, ``show_margin``
+        and ``show_owner`` are the switches of ``report.receipt.Disclosure``.
+        """
+        from agentmeter.runtime.receipting import receipt_of
+
+        COUNTER.settle()
+        return receipt_of(self._live(), **asked)
 
     def discard(self, reason: str | None = None) -> None:
         """Mark all that was spent on this request as waste."""
@@ -159,6 +183,13 @@ class RequestHandle:
         """What is priced so far; live."""
         return self.ledger.cost
 
+    def remaining(self) -> "Remaining":
+        """What is left of the budgets above this code, the tightest of each measure.
+
+        ``None`` for what nothing limits; for agents that plan with what they may yet spend.
+        """
+        return remaining_in(self._scope)
+
     def report(self) -> "Report":
         """The request's report so far."""
         COUNTER.settle()
@@ -170,6 +201,13 @@ class RequestHandle:
 
         COUNTER.settle()
         return forecast_of(self.ledger)
+
+    def receipt(self, **asked: "Unpack[Asked]") -> "Receipt":
+        """The request's receipt so far, for its user; as ``request.receipt()``."""
+        from agentmeter.runtime.receipting import receipt_of
+
+        COUNTER.settle()
+        return receipt_of(self.ledger, **asked)
 
     def discard(self, reason: str | None = None) -> None:
         """Mark the innermost open branch, or else the whole request, as thrown away."""
@@ -187,6 +225,13 @@ class RequestHandle:
         if last is not None:
             throw_away(last, self.id, self.ledger, reason=reason)
         return last is not None
+
+
+def remaining_in(scope: Scope) -> "Remaining":
+    """What the budgets above a scope leave; nothing is limited where there are none."""
+    from agentmeter.runtime.budget.account import Remaining
+
+    return STATE.gate.remaining(scope) if STATE.gate is not None else Remaining()
 
 
 def current() -> RequestHandle | None:

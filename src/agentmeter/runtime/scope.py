@@ -34,6 +34,8 @@ from agentmeter.semconv.writing import span_name
 
 if TYPE_CHECKING:
     from agentmeter.pricing.tariff import Tariff
+    from agentmeter.runtime.budget.account import Account
+    from agentmeter.runtime.budget.value import Budget
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -52,6 +54,10 @@ class Scope:
     """A span of work inside a request; see the module's text. Use the public functions instead."""
 
     kind = Kind.STEP
+    budget: "Budget | None" = None
+    """What may be spent in the scope; part of the specification."""
+    accounts: "tuple[Account, ...]" = ()
+    """The budgets that calls in the scope are held to, the request's first."""
 
     def __init__(
         self, name: str | None = None, attributes: Mapping[str, str] | None = None
@@ -76,6 +82,13 @@ class Scope:
     def fresh(self, name: str, arguments: Callable[[], Mapping[str, Any]]) -> "Scope":
         """A new activation of this specification for a call of a function called ``name``."""
         return type(self)(self.given_name or name, self.attributes)
+
+    def activation(self, name: str, arguments: Callable[[], Mapping[str, Any]]) -> "Scope":
+        """A new activation, held to the same budget."""
+        made = self.fresh(name, arguments)
+        if self.budget is not None:
+            made.budget = self.budget
+        return made
 
     def __call__(self, function: F) -> F:
         """Decorate ``function``: ``def``, ``async def``, generator or async generator."""
@@ -134,6 +147,9 @@ class Scope:
             self._belong(parent)
             if self.parent is not None:
                 self.position = self.parent.next_position()
+                self.accounts = self.accounts or self.parent.accounts
+            if self.budget is not None:
+                self._hold_to(self.budget)
             spans.start(self)
 
     def links(self) -> list[trace.SpanContext]:
@@ -149,6 +165,15 @@ class Scope:
     def _belong(self, parent: "Scope | None") -> None:
         """Take the request from the parent; work outside of any request is unattributed."""
         self.ledger = parent.ledger if parent is not None else None
+
+    def _hold_to(self, budget: "Budget") -> None:
+        from agentmeter.runtime.budget.gate import gate
+
+        with guarded("budget"):
+            account = gate().opened(self, budget)
+            self.accounts = (*self.accounts, account)
+            if self.parent is None and self.ledger is not None:
+                self.ledger.accounts = (*self.ledger.accounts, account)
 
     @property
     def request_id(self) -> str:
@@ -167,6 +192,9 @@ class Scope:
         self._closed = True
         with guarded("scope.close"):
             self._settle(error, status)
+            if self.budget is not None and self.accounts:
+                with guarded("budget"):
+                    self.attributes.update(self.accounts[-1].told())
             call, tariff = self._consumed()
             record = with_busy_time(self._record(call), tariff)
             attributes = spans.end(self, record, tariff)
@@ -273,6 +301,23 @@ class ToolScope(Scope):
     """A tool that an agent runs: ``gen_ai.operation.name`` is ``execute_tool``."""
 
     kind = Kind.TOOL
+    _arguments: Callable[[], Mapping[str, Any]] | None = None
+
+    def fresh(self, name: str, arguments: Callable[[], Mapping[str, Any]]) -> Scope:
+        """A new activation, which keeps its arguments where somebody watches tools."""
+        made = ToolScope(self.given_name or name, self.attributes)
+        if Ledger.tool_watcher is not None:
+            made._arguments = arguments
+        return made
+
+    def open(self, parent: Scope | None) -> None:
+        """Begin; whoever watches tools is told by name and arguments, or else attributes."""
+        super().open(parent)
+        if Ledger.tool_watcher is not None and self.ledger is not None:
+            with guarded("tool.watcher"):
+                given = self._arguments or (lambda: self.attributes)
+                Ledger.tool_watcher(self.ledger, self.name, given)
+            self._arguments = None
 
 
 class BranchScope(Scope):

@@ -17,9 +17,11 @@ from agentmeter.semconv.fields import Attributes
 
 # Prices are loaded when the first call is priced, forecasts when one is asked for.
 if TYPE_CHECKING:
+    from agentmeter.pricing.plans import PlanBook, PricedRequest
     from agentmeter.pricing.pricer import Pricer
     from agentmeter.pricing.tariff import Tariff
     from agentmeter.report.forecast import History
+    from agentmeter.runtime.budget.gate import Gate
 
 
 class Sink(Protocol):
@@ -52,6 +54,9 @@ class Reader(Protocol):
     def history(self) -> "History":
         """The requests on record, for forecasts."""
 
+    def priced(self, book: "PlanBook") -> "Iterable[PricedRequest]":
+        """The requests on record that are over, at their cost in the book's currency."""
+
 
 def random_id(size: int) -> str:
     """``size`` random bytes in hex; from the system, since ``random`` repeats after a seed."""
@@ -70,11 +75,17 @@ class State:
     stamp_owner: bool = True
     provenance: bool = True
     max_entries: int = 10_000
+    plans: "PlanBook | None" = None
+    """What users are charged under, for their receipts."""
+    public_names: Mapping[str, str] = field(default_factory=dict)
+    """What users may see of scopes, by their names in the code."""
     carrier_key: bytes | None = None
     carrier_age: int = 86_400
     """Seconds for which a signed carrier is good."""
     carry_to: tuple[str, ...] = ()
     """Hosts that outgoing requests carry the request to, beside those that cannot be public."""
+    gate: "Gate | None" = None
+    """What calls have to pass, once there is a budget."""
     now_ns: Callable[[], int] = time.time_ns
     new_id: Callable[[int], str] = random_id
     configured: bool = False

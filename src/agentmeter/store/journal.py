@@ -30,8 +30,9 @@ from agentmeter.store.reader import read_request
 
 # The history is loaded when the first forecast is asked for.
 if TYPE_CHECKING:
+    from agentmeter.pricing.plans import PlanBook, PricedRequest
     from agentmeter.report.forecast import History
-    from agentmeter.store.history import JournalHistory
+    from agentmeter.store.history import JournalHistory, JournalTraffic
 
 _Item = tuple[Entry, Tariff | None, Attributes | None]
 
@@ -128,6 +129,7 @@ class Journal:
         self._torn = self._refused = False
         self._writing = threading.Lock()
         self._history: JournalHistory | None = None
+        self._traffic: JournalTraffic | None = None
 
     def _after_fork(self) -> None:
         """The child drops the inherited queue and file and begins its own."""
@@ -290,6 +292,16 @@ class Journal:
 
                 self._history = JournalHistory(self.folder)
         return self._history.history()
+
+    def priced(self, book: "PlanBook") -> "Iterable[PricedRequest]":
+        """The folder's requests that are over, for receipts under a book of plans."""
+        with self._lock:
+            if self._traffic is None or self._traffic.book is not book:
+                from agentmeter.store.history import JournalTraffic
+
+                self._traffic = JournalTraffic(self.folder, book)
+            traffic = self._traffic
+        return traffic.rows()
 
 
 def _write_fully(file: int, data: bytes) -> None:

@@ -89,6 +89,7 @@ def metered(
         "sink",
         "reader",
         "pricer",
+        "gate",
         "spans",
         "flush_on_close",
         "now_ns",
@@ -98,7 +99,7 @@ def metered(
     before = {name: getattr(STATE, name) for name in fields}
     kept = Kept()
     STATE.sink, STATE.reader, STATE.spans, STATE.flush_on_close = kept, None, spans, False
-    STATE.pricer, STATE.configured = pricer or _PRICES, True
+    STATE.pricer, STATE.gate, STATE.configured = pricer or _PRICES, None, True
     if fixed:
         STATE.now_ns, STATE.new_id = FakeClock(), SequentialIds()
     FAULTS.clear()

@@ -17,13 +17,20 @@ Trust = Iterable[str] | Callable[[Any], bool]
 """Networks such as ``"10.0.0.0/8"``, or a callable over what the server was handed."""
 
 
+When = Callable[[Any], bool] | None
+"""Which of what comes in is a request: all of it, or a callable over what the server was handed."""
+
+
 class Door:
     """Opens a request for what comes in, or resumes the one that a trusted peer names.
 
     Raises ``ConfigurationError`` for a network that is none.
     """
 
-    def __init__(self, name: str | None, owner: Mapping[str, Any], trust: Trust) -> None:
+    def __init__(
+        self, name: str | None, owner: Mapping[str, Any], trust: Trust, when: When = None
+    ) -> None:
+        self._when = when
         self._name = name
         self._owner = owner
         self._asked = trust if callable(trust) else None
@@ -37,6 +44,14 @@ class Door:
                 return ResumedScope(carrier, self._name or name)
         owner = {field: _worked_out(field, value, given) for field, value in self._owner.items()}
         return RequestScope(self._name or name, owner=owner)
+
+    def is_for(self, given: Any) -> bool:
+        """Whether ``given`` is a request; it is where the callable fails, which is counted."""
+        if self._when is None:
+            return True
+        with guarded("when"):
+            return bool(self._when(given))
+        return True
 
     def _trusts(self, given: Any, peer: str | None) -> bool:
         if self._asked is not None:

@@ -6,7 +6,7 @@ bill(book.plans[0], Traffic(requests)).invoices
 
 from agentmeter.pricing.plans.billing import Account, Bill, bill
 from agentmeter.pricing.plans.book import PlanBook
-from agentmeter.pricing.plans.invoice import Invoice, InvoiceLine, LineKind
+from agentmeter.pricing.plans.invoice import Invoice, InvoiceLine, Left, LineKind
 from agentmeter.pricing.plans.periods import Period, date_of, day_of, period_of
 from agentmeter.pricing.plans.plan import (
     PER_REQUEST,
@@ -39,6 +39,7 @@ __all__ = [
     "Invoice",
     "InvoiceLine",
     "Key",
+    "Left",
     "Limit",
     "LineKind",
     "Match",

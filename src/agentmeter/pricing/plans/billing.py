@@ -242,6 +242,7 @@ class _Biller:
             self._refused(group, len(draft.live) + len(trial)),
             self.plan.tax,
             self.plan.places,
+            tuple(draft.left),
         )
 
     def _refused(self, group: Group, served: int) -> tuple[str, ...]:

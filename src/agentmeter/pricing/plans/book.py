@@ -37,6 +37,7 @@ import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal
+from pathlib import Path
 from types import MappingProxyType
 from typing import Self
 
@@ -58,6 +59,15 @@ class PlanBook:
     currency: str = "USD"
     exchange: Mapping[str, Decimal] = field(default_factory=dict)
     accounts: Mapping[str, Account] = field(default_factory=dict)
+
+    @classmethod
+    def from_file(cls, path: str | Path) -> Self:
+        """Read plans from a TOML file. Raises ``PlanError``."""
+        try:
+            text = Path(path).read_text("utf-8")
+        except (OSError, UnicodeDecodeError) as error:
+            raise PlanError(f"{path}: cannot be read as text: {error}") from error
+        return cls.from_text(text, str(path))
 
     @classmethod
     def from_text(cls, text: str, source: str = "plans") -> Self:

@@ -6,7 +6,7 @@ from decimal import Decimal
 from operator import add, sub
 
 from agentmeter.model.money import CONTEXT
-from agentmeter.pricing.plans.invoice import InvoiceLine, LineKind
+from agentmeter.pricing.plans.invoice import InvoiceLine, Left, LineKind
 from agentmeter.pricing.plans.measure import Measured
 from agentmeter.pricing.plans.plan import UNITS, Fee, Key, Plan
 from agentmeter.pricing.plans.rating import Pool, Rated, rated
@@ -66,6 +66,7 @@ class Draft:
     lines: list[InvoiceLine] = field(default_factory=list)
     shares: list[int] = field(default_factory=list)
     charged: list[int] = field(default_factory=list)
+    left: list[Left] = field(default_factory=list)
     net: int = 0
 
     def __post_init__(self) -> None:
@@ -117,9 +118,13 @@ class Draft:
             _add_charge(self, one, pools.get(number))
         charged = self.net - fees
         self.charged = list(map(sub, self.shares, of_fees)) if fees else self.shares
-        included = min(charged, terms.part(self.plan.included, self.places))
+        whole = terms.part(self.plan.included, self.places)
+        included = min(charged, whole)
         if included:
             self.add_amount(LineKind.INCLUDED, "Included usage", -included, self.charged)
+        if whole:
+            left = from_units(whole - included, self.places)
+            self.left.append(Left("Included usage", "amount", left))
         if self.plan.cap is not None:
             over = charged - included - terms.part(self.plan.cap, self.places)
             if over > 0:
@@ -147,12 +152,12 @@ def _add_fee(draft: Draft, fee: Fee, terms: Terms) -> None:
 def _add_charge(draft: Draft, one: Measured, pool: Pool | None) -> None:
     weights = take(one.quantities, draft.live)
     units, places = sum(weights), one.places
-    if not units:
-        return
     if pool is not None:
         units, places = units * 10 ** (pool.places - places), pool.places
         used = pool.use(units)
         units -= used
+        left = from_units(pool.available, places)
+        draft.left.append(Left(one.charge.name, UNITS[one.charge.of], left))
         if used:
             free = Rated(from_units(used, places), UNITS[one.charge.of], Decimal(0), Decimal(0))
             draft.add(LineKind.ALLOWANCE, f"{one.charge.name}, included", free, weights)

@@ -44,11 +44,21 @@ class InvoiceLine:
 
 
 @dataclass(frozen=True, slots=True)
+class Left:
+    """What a period includes beyond what was used: of the allowance ``what``, or of its money."""
+
+    what: str
+    unit: str
+    quantity: Decimal
+
+
+@dataclass(frozen=True, slots=True)
 class Invoice:
     """What an account owes for a period. Amounts are exact; ``payable`` are the rounded ones.
 
     ``shares`` are what each of ``requests`` caused of the net, in units of 10^-``share_places``.
-    ``refused`` are requests that the plan would not have served.
+    ``refused`` are requests that the plan would not have served. ``left`` is what can still be used
+    in this period without a charge.
     """
 
     account: str | None
@@ -62,6 +72,7 @@ class Invoice:
     refused: tuple[str, ...] = ()
     tax_rate: Decimal = Decimal(0)
     places: int = 2
+    left: tuple[Left, ...] = ()
 
     @property
     def net(self) -> Decimal:

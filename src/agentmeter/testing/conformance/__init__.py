@@ -50,6 +50,7 @@ _CASES: tuple[tuple[str, Callable[[Subject], None], str], ...] = (
     ("threads", _calls.threads, "ask"),
     ("instrument twice", _calls.twice, "ask"),
     ("uninstrument", _calls.puts_back, "patched"),
+    ("a budget without room", _calls.budget_refuses, "ask"),
     ("a fault in metering", _calls.host_goes_on, "ask"),
 )
 

@@ -3,6 +3,8 @@
 import asyncio
 import threading
 
+from agentmeter.exceptions import BudgetExceeded
+from agentmeter.runtime.budget.value import Budget
 from agentmeter.runtime.faults import FAULTS, logger
 from agentmeter.runtime.public import request
 from agentmeter.runtime.state import STATE
@@ -133,6 +135,19 @@ def twice(subject: Subject) -> None:
         subject.integration.instrument()
         subject.ask(server)
         amounts_to_the_bill(server, meter)
+
+
+def budget_refuses(subject: Subject) -> None:
+    """A budget without room refuses a call before anything is sent, and what it lets in goes on."""
+    with running(subject) as (server, meter):
+        with request(budget=Budget(calls=1)):
+            subject.ask(server)
+            expect("the error", _raised(subject, server), BudgetExceeded.__qualname__)
+        expect("requests that were sent", len(server.requests), 1)
+        report, bill = meter.report(), server.billed()
+        used = (report.usage.total_input, report.usage.total_output)
+        expect("input and output", used, (bill.input, bill.output))
+        expect("calls of the request", [one.calls for one in report.requests], [1])
 
 
 def host_goes_on(subject: Subject) -> None:

@@ -1,0 +1,16 @@
+"""A file of plans, as commands are given it."""
+
+from pathlib import Path
+
+import click
+
+from agentmeter.exceptions import PlanError
+from agentmeter.pricing.plans import PlanBook
+
+
+def book_from(file: Path) -> PlanBook:
+    """The plans of a TOML file; what cannot be read is told."""
+    try:
+        return PlanBook.from_file(file)
+    except PlanError as error:
+        raise click.ClickException(str(error)) from error

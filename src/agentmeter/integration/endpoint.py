@@ -1,0 +1,84 @@
+"""What a library has of its own: how an endpoint's requests, answers and streams are read."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from agentmeter.integration.bounds import Bounds
+from agentmeter.integration.said import now_ns
+from agentmeter.model import Attempt, Call
+
+if TYPE_CHECKING:
+    from agentmeter.integration.exchange import Exchange
+
+Body = Mapping[str, Any]
+
+
+class Accumulator:
+    """What a stream has brought so far. A library derives its own, with ``see`` and ``facts``."""
+
+    hides = False
+    """Whether ``see`` may ask for an item to be kept from the caller."""
+
+    def __init__(self) -> None:
+        self.finished = False
+        """Whether the stream has said that nothing more is generated."""
+        self.texts: list[str] = []
+        """What was generated, held until the stream ends, to be counted where nobody says."""
+
+    def see(self, item: Any) -> bool:
+        """Take an item of the stream; whether it is ours alone and to be hidden."""
+        raise NotImplementedError
+
+    def facts(self) -> Call:
+        """What the stream has said of usage and identity.
+
+        A side, ``input`` or ``output``, with the evidence ``UNKNOWN`` is counted from the text.
+        """
+        raise NotImplementedError
+
+    @property
+    def text(self) -> str | None:
+        """All that was generated so far; ``None`` where that cannot be told."""
+        return "".join(self.texts)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Endpoint:
+    """One endpoint of an API that bills usage: how its requests and answers are read."""
+
+    operation: str
+    """The conventions' ``gen_ai.operation.name``: ``chat``, ``embeddings`` …"""
+    facts: Callable[[Any, str | None], Call]
+    """What a whole answer says, as the client's object or as the body's mapping; and the provider,
+    since those who speak the protocol of another may count otherwise."""
+    accumulator: "Callable[[Exchange], Accumulator] | None" = None
+    """What follows the stream that answers an exchange."""
+    count_input: Callable[[Body, str], int] | None = None
+    """Tokens of a body for a model; without it, input that nobody reports stays unknown."""
+    shape: str | None = None
+    """The shape of the body for provenance, one of ``runtime.provenance.pieces.SHAPES``."""
+    answer_in: Callable[[BaseException], Any] | None = None
+    """The answer that an error of the client carries, if any: it has been paid."""
+    ask: Callable[[Body], Body | None] | None = None
+    """The body to send in the place of the caller's, to be told the usage; ``None``: theirs."""
+    bounds: Bounds | None = None
+    """Where a body has its limits, for budgets; without it a call is open-ended to them."""
+
+
+class Attempts:
+    """The tries of one call, as they begin and end."""
+
+    def __init__(self) -> None:
+        self.done: list[Attempt] = []
+        self._started: int | None = None
+
+    def begin(self) -> None:
+        """A request is being sent."""
+        self._started = now_ns()
+
+    def end(self, http_status: int | None, error_type: str | None = None) -> None:
+        """The try that began last is over."""
+        if self._started is not None:
+            self.done.append(Attempt(self._started, now_ns(), http_status, error_type))
+            self._started = None

@@ -1,0 +1,1 @@
+"""What the page shows, as one JSON value: the page itself only lays out."""
