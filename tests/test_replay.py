@@ -13,6 +13,8 @@ import pytest
 import yaml
 
 import agentmeter as am
+from agentmeter.testing.wire_bedrock import FRAMES, frame
+from tests.replay.clients import METERED
 from tests.replay.run import replay
 
 CHAT = {"model": "gpt-4o", "messages": [{"role": "user", "content": "hi"}], "new_option": 1}
@@ -53,7 +55,7 @@ STREAM = "".join(f"event: {one['type']}\ndata: {json.dumps(one)}\n\n" for one in
 
 @pytest.fixture(autouse=True)
 def instrumented() -> Iterator[None]:
-    am.instrument("openai", "anthropic")
+    am.instrument(*METERED)
     yield
     am.uninstrument()
 
@@ -125,6 +127,70 @@ def test_the_provider_is_the_hosts(tmp_path: Path) -> None:
     recorded = interaction(url, json.dumps(CHAT), ANSWERS["text"])
     file.write_text(yaml.safe_dump({"interactions": [recorded]}))
     assert replay(file, tmp_path)["provider"] == "groq"
+
+
+CONVERSED = b"".join(
+    frame(name, json.dumps(payload).encode())
+    for name, payload in {
+        "messageStart": {"role": "assistant"},
+        "messageStop": {"stopReason": "end_turn"},
+        "metadata": {"usage": {"inputTokens": 7, "outputTokens": 5, "totalTokens": 12}},
+    }.items()
+)
+AWS = "https://bedrock-runtime.eu-west-1.amazonaws.com/model"
+GEMINI = "https://generativelanguage.googleapis.com/v1beta/models/gemini-2.5-flash:generateContent"
+SAID = {"usageMetadata": {"promptTokenCount": 9, "candidatesTokenCount": 2, "totalTokenCount": 11}}
+ELSEWHERE: dict[str, tuple[str, Any, bytes, dict[str, str], dict[str, int]]] = {
+    "aws converse-stream": (
+        f"{AWS}/amazon.nova-lite-v1%3A0/converse-stream",
+        {"messages": [{"role": "user", "content": [{"text": "hi"}]}]},
+        CONVERSED,
+        {"content-type": FRAMES},
+        {"input": 7, "output": 5},
+    ),
+    "aws invoke": (
+        f"{AWS}/mistral.mistral-7b-instruct-v0%3A2/invoke",
+        {"prompt": "hi"},
+        b'{"outputs": [{"text": "ho", "stop_reason": "stop"}]}',
+        {"X-Amzn-Bedrock-Input-Token-Count": "8", "X-Amzn-Bedrock-Output-Token-Count": "3"},
+        {"input": 8, "output": 3},
+    ),
+    "google": (
+        GEMINI,
+        {"contents": [{"parts": [{"text": "hi"}]}], "generationConfig": {"temperature": 1}},
+        json.dumps({"candidates": [], **SAID}).encode(),
+        {},
+        {"input": 9, "output": 2},
+    ),
+    "mistral": (
+        "https://api.mistral.ai/v1/chat/completions",
+        {"model": "mistral-tiny", "messages": CHAT["messages"]},
+        json.dumps({**ANSWER, "model": "mistral-tiny"}).encode(),
+        {},
+        CHAT_USED,
+    ),
+    "cohere": (
+        "https://api.cohere.com/v2/chat",
+        {"model": "command-r", "messages": CHAT["messages"]},
+        json.dumps(
+            {"id": "1", "usage": {"billed_units": {"input_tokens": 4, "output_tokens": 6}}}
+        ).encode(),
+        {},
+        {"input": 4, "output": 6},
+    ),
+}
+
+
+@pytest.mark.parametrize("what", ELSEWHERE)
+def test_every_provider_by_its_own_client(what: str, tmp_path: Path) -> None:
+    """Frames, headers, JSON: whatever says the usage is what is compared."""
+    url, body, answer, headers, used = ELSEWHERE[what]
+    recorded = interaction(url, json.dumps(body), {"body": {"string": answer}, "headers": headers})
+    file = tmp_path / "one.yaml"
+    file.write_text(yaml.safe_dump({"interactions": [recorded]}))
+    result = replay(file, tmp_path)
+    assert (result["agreed"], result["why"]) == (True, None)
+    assert (result["provider"], result["usage"]) == (what.partition(" ")[0], used)
 
 
 NOT_COMPARED = {

@@ -1,20 +1,48 @@
 """Every integration of a client holds what all of them have to hold."""
 
+import json
 from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import aclosing, asynccontextmanager, closing, contextmanager
 from typing import Any
 
 import anthropic
+import boto3
+import botocore
+import cohere
 import openai
 import pytest
+from botocore.config import Config
+from cohere.core.http_client import AsyncHttpClient, HttpClient
+from cohere.v2.raw_client import AsyncRawV2Client, RawV2Client
+from google import genai
+from google.genai import types
+from mistralai.client import Mistral
+from mistralai.client.chat import Chat
+from mistralai.client.utils import BackoffStrategy, RetryConfig
 
 from agentmeter.testing import ModelServer, Reply
 from agentmeter.testing.conformance import Case, Subject, cases
 from agentmeter_anthropic import AnthropicIntegration
+from agentmeter_bedrock import BedrockIntegration
+from agentmeter_cohere import CohereIntegration
+from agentmeter_google_genai import GoogleGenAIIntegration
+from agentmeter_mistralai import MistralIntegration
 from agentmeter_openai import OpenAIIntegration
 
 SAID: dict[str, Any] = {"messages": [{"role": "user", "content": "hello world"}]}
 CHAT = {"model": "gpt-4o-mini", **SAID}
+CLAUDE = "eu.anthropic.claude-haiku-4-5-20251001-v1:0"
+CONVERSE: dict[str, Any] = {
+    "modelId": CLAUDE,
+    "messages": [{"role": "user", "content": [{"text": "hello world"}]}],
+}
+INVOKE = {"modelId": CLAUDE, "body": json.dumps({"max_tokens": 100, **SAID})}
+MISTRAL: dict[str, Any] = {"model": "mistral-large-latest", **SAID}
+COMMAND: dict[str, Any] = {"model": "command-a-03-2025", **SAID}
+AWS = boto3.Session(
+    aws_access_key_id="test", aws_secret_access_key="test", region_name="eu-central-1"
+)
+CONTENT: dict[str, Any] = {"model": "gemini-2.5-flash", "contents": "hello world"}
 MESSAGE = {"model": "claude-haiku-4-5", "max_tokens": 100, **SAID}
 
 
@@ -125,11 +153,156 @@ async def message_helper_async(server: ModelServer) -> AsyncIterator[Any]:
         yield stream
 
 
+def _gemini(server: ModelServer) -> Any:
+    retry = types.HttpRetryOptions(attempts=2, initial_delay=0.01, max_delay=0.02)
+    return genai.Client(
+        api_key="test",
+        vertexai=False,
+        http_options=types.HttpOptions(base_url=server.url, retry_options=retry),
+    )
+
+
+def content(server: ModelServer) -> Any:
+    with _gemini(server) as client:
+        answer = client.models.generate_content(**CONTENT)
+    answer.sdk_http_response = None  # it has the date
+    return answer
+
+
+@contextmanager
+def content_stream(server: ModelServer) -> Iterator[Any]:
+    with (
+        _gemini(server) as client,
+        closing(client.models.generate_content_stream(**CONTENT)) as stream,
+    ):
+        yield map(_undated, stream)
+
+
+def _undated(piece: Any) -> Any:
+    piece.sdk_http_response = None
+    return piece
+
+
+async def content_async(server: ModelServer) -> Any:
+    async with _gemini(server).aio as client:
+        return await client.models.generate_content(**CONTENT)
+
+
+@asynccontextmanager
+async def content_stream_async(server: ModelServer) -> AsyncIterator[Any]:
+    async with _gemini(server).aio as client:
+        stream = await client.models.generate_content_stream(**CONTENT)
+        async with aclosing(stream):
+            yield stream
+
+
+def bedrock(server: ModelServer) -> Any:
+    """A client for a server, which tries twice."""
+    return AWS.client(
+        "bedrock-runtime",
+        endpoint_url=server.url,
+        config=Config(retries={"total_max_attempts": 2, "mode": "standard"}),
+    )
+
+
+def converse(server: ModelServer) -> Any:
+    return _undated_aws(bedrock(server).converse(**CONVERSE))
+
+
+def invoke(server: ModelServer) -> Any:
+    return bedrock(server).invoke_model(**INVOKE)["body"].read()
+
+
+def _undated_aws(answer: Any) -> Any:
+    answer["ResponseMetadata"]["HTTPHeaders"].pop("date")
+    return answer
+
+
+@contextmanager
+def converse_stream(server: ModelServer) -> Iterator[Any]:
+    with closing(bedrock(server).converse_stream(**CONVERSE)["stream"]) as stream:
+        yield stream
+
+
+@contextmanager
+def invoke_stream(server: ModelServer) -> Iterator[Any]:
+    with closing(bedrock(server).invoke_model_with_response_stream(**INVOKE)["body"]) as stream:
+        yield stream
+
+
+def _mistral(server: ModelServer) -> Mistral:
+    backoff = BackoffStrategy(10, 20, 1.5, 10_000)
+    return Mistral(
+        api_key="test",
+        server_url=f"{server.url}/mistral",
+        retry_config=RetryConfig("backoff", backoff, retry_connection_errors=True),
+    )
+
+
+def mistral_chat(server: ModelServer) -> Any:
+    with _mistral(server) as client:
+        return client.chat.complete(**MISTRAL)
+
+
+@contextmanager
+def mistral_stream(server: ModelServer) -> Iterator[Any]:
+    with _mistral(server) as client, client.chat.stream(**MISTRAL) as stream:
+        yield stream
+
+
+async def mistral_chat_async(server: ModelServer) -> Any:
+    async with _mistral(server) as client:
+        return await client.chat.complete_async(**MISTRAL)
+
+
+@asynccontextmanager
+async def mistral_stream_async(server: ModelServer) -> AsyncIterator[Any]:
+    async with _mistral(server) as client, await client.chat.stream_async(**MISTRAL) as stream:
+        yield stream
+
+
+def cohere_chat(server: ModelServer) -> Any:
+    return cohere.ClientV2("test", base_url=server.url).chat(**COMMAND)
+
+
+@contextmanager
+def cohere_stream(server: ModelServer) -> Iterator[Any]:
+    client = cohere.ClientV2("test", base_url=server.url)
+    with closing(client.chat_stream(**COMMAND)) as stream:
+        yield stream
+
+
+async def cohere_chat_async(server: ModelServer) -> Any:
+    return await cohere.AsyncClientV2("test", base_url=server.url).chat(**COMMAND)
+
+
+@asynccontextmanager
+async def cohere_stream_async(server: ModelServer) -> AsyncIterator[Any]:
+    client = cohere.AsyncClientV2("test", base_url=server.url)
+    async with aclosing(client.chat_stream(**COMMAND)) as stream:
+        yield stream
+
+
+def cohere_first(server: ModelServer) -> Any:
+    return cohere.Client("test", base_url=server.url).chat(model="command-r", message="hello")
+
+
+@contextmanager
+def cohere_first_stream(server: ModelServer) -> Iterator[Any]:
+    client = cohere.Client("test", base_url=server.url)
+    with closing(client.chat_stream(model="command-r", message="hello")) as stream:
+        yield stream
+
+
 def bases(library: Any) -> tuple[type, ...]:
     base = library._base_client
     return (base.BaseClient, base.SyncAPIClient, base.AsyncAPIClient)
 
 
+PLAIN = Reply(text="alpha beta gamma delta", input=120, output=60)
+CONVERSED = Reply(
+    text="alpha beta gamma delta", input=1200, cached=700, written_5m=200, written_1h=50, output=60
+)
 CACHED = Reply(
     text="alpha beta gamma delta",
     input=1200,
@@ -142,6 +315,50 @@ CACHED = Reply(
 )
 
 SUBJECTS = {
+    "mistralai chat": Subject(
+        integration=MistralIntegration(),
+        ask=mistral_chat,
+        stream=mistral_stream,
+        ask_async=mistral_chat_async,
+        stream_async=mistral_stream_async,
+        patched=(Chat,),
+    ),
+    "cohere chat": Subject(
+        integration=CohereIntegration(),
+        ask=cohere_chat,
+        stream=cohere_stream,
+        ask_async=cohere_chat_async,
+        stream_async=cohere_stream_async,
+        patched=(RawV2Client, AsyncRawV2Client, HttpClient, AsyncHttpClient),
+        reply=PLAIN,
+    ),
+    "cohere chat, version 1": Subject(
+        integration=CohereIntegration(),
+        ask=cohere_first,
+        stream=cohere_first_stream,
+        reply=PLAIN,
+    ),
+    "bedrock converse": Subject(
+        integration=BedrockIntegration(),
+        ask=converse,
+        stream=converse_stream,
+        patched=(botocore.client.BaseClient, botocore.endpoint.Endpoint),
+        reply=CONVERSED,
+    ),
+    "bedrock invoke": Subject(
+        integration=BedrockIntegration(),
+        ask=invoke,
+        stream=invoke_stream,
+        reply=CACHED,
+    ),
+    "google-genai content": Subject(
+        integration=GoogleGenAIIntegration(),
+        ask=content,
+        stream=content_stream,
+        ask_async=content_async,
+        stream_async=content_stream_async,
+        patched=(genai._api_client.BaseApiClient,),
+    ),
     "openai chat": Subject(
         integration=OpenAIIntegration(),
         ask=chat,

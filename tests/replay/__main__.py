@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import agentmeter as am
+from tests.replay.clients import METERED
 from tests.replay.run import replay
 
 _WORDS = {True: "agreed", False: "disagreed", None: "not compared"}
@@ -26,7 +27,7 @@ def main() -> None:
     parser.add_argument("folder", type=Path)
     parser.add_argument("--json", action="store_true", help="a JSON object a line")
     options = parser.parse_args()
-    am.instrument("openai", "anthropic")
+    am.instrument(*METERED)
     results = []
     for file in sorted(options.folder.rglob("*.y*ml")):
         results.append(replay(file, options.folder))

@@ -3,6 +3,7 @@
 import base64
 import gzip
 import json
+import struct
 import zlib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -24,6 +25,8 @@ class Exchange:
     answer: bytes
     kind: str
     """The answer's content type."""
+    answer_headers: Mapping[str, str]
+    """The answer's header, names in lower case."""
 
     @property
     def path(self) -> str:
@@ -40,15 +43,29 @@ class Exchange:
         return body if isinstance(body, dict) else None
 
     def documents(self) -> Iterator[dict[str, Any]]:
-        """The JSON documents of the answer: one, or one for every server-sent event."""
+        """The JSON documents of the answer: one, or one for every event or line of a stream."""
         lines = [self.answer]
-        if "event-stream" in self.kind:
+        if "amazon.eventstream" in self.kind:
+            lines = list(_payloads(self.answer))
+        elif "stream+json" in self.kind:
+            lines = self.answer.splitlines()
+        elif "event-stream" in self.kind:
             lines = [line[5:] for line in self.answer.splitlines() if line.startswith(b"data:")]
         for line in lines:
             if line.strip() not in (b"", b"[DONE]"):
                 document = json.loads(line)
                 if isinstance(document, dict):
                     yield document
+
+
+def _payloads(frames: bytes) -> Iterator[bytes]:
+    """What frames of AWS's event stream carry; a model's own events are packed once more."""
+    while frames:
+        length, headers = struct.unpack("!II", frames[:8])
+        document = json.loads(frames[12 + headers : length - 4] or b"{}")
+        packed = document.get("bytes")
+        yield base64.b64decode(packed) if packed else json.dumps({"metadata": document}).encode()
+        frames = frames[length:]
 
 
 class _Loader(getattr(yaml, "CSafeLoader", yaml.SafeLoader)):  # type: ignore[misc]
@@ -93,6 +110,7 @@ def _exchange(request: dict[str, Any], response: dict[str, Any]) -> Exchange:
         status=int(status["code"] if isinstance(status, dict) else status),
         answer=answer,
         kind=kind or "application/json",
+        answer_headers=_headers(response),
     )
 
 

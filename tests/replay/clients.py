@@ -1,34 +1,18 @@
 """The clients that recorded requests are made with again, as a table: which paths, how, and what
-the recorded body itself says was used.
+the recorded body itself says was used. OpenAI's and Anthropic's are here.
 """
 
-import inspect
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from importlib import import_module
 from typing import Any
 
 import anthropic
 import openai
 
+from tests.replay.bedrock import BEDROCK
 from tests.replay.cassettes import Exchange
-
-Truth = tuple[int, int, int, int, int]
-"""Input, cached, written to the cache, output and reasoning tokens."""
-
-
-@dataclass(frozen=True, slots=True)
-class Client:
-    """One library: what it answers for, how it is made to ask, and how its bodies are read."""
-
-    methods: Mapping[str, Callable[[Any, Exchange], Callable[..., Any]]]
-    """By the end of the path: the method that sends such a request."""
-    make: Callable[[str, Any, Any], Any]
-    """A client for a base URL that an answer comes to, with a transport's module and client."""
-    truth: Callable[[Mapping[str, Any], dict[str, Any]], dict[str, Any]]
-    """The usage said so far, with that of one more document."""
-    counted: Callable[[Mapping[str, Any]], Truth]
-    module: Any
+from tests.replay.client import Client, Truth, transport
+from tests.replay.google import GOOGLE
+from tests.replay.others import COHERE, MISTRAL
 
 
 def client_for(exchange: Exchange) -> tuple[Client, str] | None:
@@ -37,45 +21,25 @@ def client_for(exchange: Exchange) -> tuple[Client, str] | None:
         return None
     for client in CLIENTS:
         for end in client.methods:
-            if exchange.path.endswith(end):
+            if exchange.path.endswith(end) and client.host in exchange.url:
                 return client, end
     return None
 
 
 def send(client: Client, end: str, exchange: Exchange) -> None:
     """Make the recorded request with the real client, answered by the recorded response."""
-    http = _transport(client.module)
-
-    def answer(_: Any) -> Any:
-        headers = {"content-type": exchange.kind}
-        return http.Response(exchange.status, headers=headers, content=exchange.answer)
-
     base = exchange.path.removesuffix(end)
-    caller = client.make(base, http, http.Client(transport=http.MockTransport(answer)))
+    caller = client.make(base, exchange, transport(client, exchange))
     try:
         method = client.methods[end](caller, exchange)
-        made = method(**_arguments(method, exchange.asked or {}))
-        if (exchange.asked or {}).get("stream"):
+        made = method(**client.arguments(method, exchange))
+        if hasattr(made, "__next__") or (exchange.asked or {}).get("stream"):
             for _ in made:
                 pass
     except Exception:  # what a client makes of an answer is its own affair
         pass
     finally:
         caller.close()
-
-
-def _arguments(method: Callable[..., Any], body: dict[str, Any]) -> dict[str, Any]:
-    """The body as arguments; what this version of the client has no argument for goes beside."""
-    known = inspect.signature(method).parameters
-    extra = {name: value for name, value in body.items() if name not in known}
-    given = {name: value for name, value in body.items() if name in known}
-    return {**given, "extra_body": extra} if extra else given
-
-
-def _transport(module: Any) -> Any:
-    """httpx or httpx2, whichever this version of the client is built on."""
-    source = inspect.getsource(import_module(f"{module.__name__}._base_client"))
-    return import_module("httpx2" if "import httpx2" in source else "httpx")
 
 
 def _openai_says(said: Mapping[str, Any], document: dict[str, Any]) -> dict[str, Any]:
@@ -118,17 +82,21 @@ def _messages(client: Any, exchange: Exchange) -> Callable[..., Any]:
     return client.beta.messages.create if beta else client.messages.create
 
 
-def _make_openai(base: str, http: Any, transport: Any) -> Any:
+def _make_openai(base: str, _: Exchange, transport: Any) -> Any:
     return openai.OpenAI(api_key="replay", base_url=base, http_client=transport, max_retries=0)
 
 
-def _make_anthropic(base: str, http: Any, transport: Any) -> Any:
+def _make_anthropic(base: str, _: Exchange, transport: Any) -> Any:
     return anthropic.Anthropic(
         api_key="replay", base_url=base, http_client=transport, max_retries=0, timeout=600
     )
 
 
 CLIENTS = (
+    MISTRAL,
+    COHERE,
+    GOOGLE,
+    BEDROCK,
     Client(
         methods={
             "/chat/completions": lambda client, _: client.chat.completions.create,
@@ -138,26 +106,30 @@ CLIENTS = (
         make=_make_openai,
         truth=_openai_says,
         counted=_openai_counts,
-        module=openai,
+        sends="openai._base_client",
     ),
     Client(
         methods={"/v1/messages": _messages},
         make=_make_anthropic,
         truth=_anthropic_says,
         counted=_anthropic_counts,
-        module=anthropic,
+        sends="anthropic._base_client",
     ),
 )
+
+
+METERED = ("anthropic", "bedrock", "cohere", "google-genai", "mistralai", "openai")
+"""The integrations that meter them."""
 
 
 def truth(client: Client, exchange: Exchange) -> Truth | None:
     """What the recorded body itself says was used; ``None`` where it says nothing."""
     if exchange.status >= 400:
         return (0, 0, 0, 0, 0)
-    said: dict[str, Any] = {}
+    said = client.truth({}, dict(client.around(exchange)))
     for document in exchange.documents():
         said = client.truth(said, document)
     return client.counted(said) if said else None
 
 
-__all__ = ["Client", "Truth", "client_for", "send", "truth"]
+__all__ = ["METERED", "Client", "Truth", "client_for", "send", "truth"]

@@ -1,13 +1,12 @@
 """``agentmeter doctor``: which integrations there are, and what went wrong so far."""
 
-from importlib.util import find_spec
 from pathlib import Path
 
 import click
 
 from agentmeter.api import journal_folder
 from agentmeter.exceptions import SourceError
-from agentmeter.integration import available
+from agentmeter.integration import available, is_installed
 from agentmeter.store.reader import read
 
 
@@ -17,7 +16,7 @@ def doctor(source: Path | None) -> None:
     """Show integrations, whether their library is installed, and unreadable records."""
     for name, point in sorted(available().items()):
         library = point.load()().library
-        there = "installed" if find_spec(library) is not None else "not installed"
+        there = "installed" if is_installed(library) else "not installed"
         click.echo(f"{name}: {library} is {there}")
     folder = source or journal_folder()
     try:

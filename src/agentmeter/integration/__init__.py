@@ -10,14 +10,31 @@ they stream, and ``examples/own_integration.py`` is a whole one. A client that S
 needs only a ``StainlessLibrary``: see ``stainless``.
 """
 
+from agentmeter.exceptions import BudgetExceeded
 from agentmeter.integration.bounds import Bounds, parts_of
 from agentmeter.integration.endpoint import Accumulator, Attempts, Body, Endpoint
 from agentmeter.integration.exchange import Exchange, begin, begin_async, current_exchange
 from agentmeter.integration.hosts import Served, served_by
-from agentmeter.integration.registry import Integration, available, switch_off, switch_on
+from agentmeter.integration.methods import MeteredMethods
+from agentmeter.integration.registry import (
+    Integration,
+    available,
+    is_installed,
+    switch_off,
+    switch_on,
+)
 from agentmeter.integration.said import amend_usage, now_ns
 from agentmeter.integration.stainless import StainlessLibrary, StainlessPatch
-from agentmeter.integration.streams import watched, watched_async
+from agentmeter.integration.streams import (
+    Tally,
+    WatchedAsyncIterator,
+    WatchedIterator,
+    advanced,
+    advanced_async,
+    see_close,
+    watched,
+    watched_async,
+)
 from agentmeter.model import (
     ESTIMATED,
     REPORTED,
@@ -30,6 +47,7 @@ from agentmeter.model import (
     Status,
     Usage,
 )
+from agentmeter.model.providers import canonical
 from agentmeter.runtime import tokenizer
 from agentmeter.runtime.call import CallScope, facts_of
 from agentmeter.runtime.carrier import REQUEST, SCOPE, SIGNATURE, inject
@@ -64,6 +82,7 @@ __all__ = [
     "Attempts",
     "Body",
     "Bounds",
+    "BudgetExceeded",
     "Call",
     "CallScope",
     "Endpoint",
@@ -72,6 +91,7 @@ __all__ = [
     "Extent",
     "Handover",
     "Integration",
+    "MeteredMethods",
     "Patches",
     "Scope",
     "Served",
@@ -79,13 +99,19 @@ __all__ = [
     "StainlessLibrary",
     "StainlessPatch",
     "Status",
+    "Tally",
     "Usage",
+    "WatchedAsyncIterator",
+    "WatchedIterator",
+    "advanced",
+    "advanced_async",
     "amend_usage",
     "attach",
     "attached",
     "available",
     "begin",
     "begin_async",
+    "canonical",
     "current_exchange",
     "current_scope",
     "describe_input",
@@ -95,8 +121,10 @@ __all__ = [
     "handover",
     "hosts_to_carry_to",
     "inject",
+    "is_installed",
     "now_ns",
     "parts_of",
+    "see_close",
     "served_by",
     "switch_off",
     "switch_on",

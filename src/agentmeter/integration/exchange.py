@@ -16,10 +16,10 @@ from typing import TYPE_CHECKING, Any
 
 from agentmeter.integration.endpoint import Attempts, Body, Endpoint
 from agentmeter.integration.said import amend_usage
+from agentmeter.integration.sides import unknown_sides
 from agentmeter.model import (
     ESTIMATED,
     REPORTED,
-    UNKNOWN,
     Call,
     Evidence,
     Extent,
@@ -63,6 +63,7 @@ class Exchange:
         self._lock = threading.Lock()
         self._over = False
         self._stream_ends: Callable[[], None] | None = None
+        self._inner: list[Exchange] = []
         until_exit(self)
 
     def read(self, answer: Any) -> Call:
@@ -96,6 +97,10 @@ class Exchange:
         """The answer is a stream; ``give_up`` ends it with what has arrived."""
         self._stream_ends = give_up
 
+    def contains(self, inner: "Exchange") -> None:
+        """Another exchange has begun inside: its stream is read by this one, and ends with it."""
+        self._inner.append(inner)
+
     def give_up(self) -> None:
         """End now, with what is known."""
         if self._stream_ends is not None:
@@ -116,13 +121,21 @@ class Exchange:
         self.ended(status_of(error), error)
 
     def answered(self, answer: Any) -> None:
-        """A whole answer has arrived."""
+        """A whole answer has arrived; input that it does not report is counted off-thread."""
+        facts = Call()
         with guarded("answer"):
-            self._take(self.read(answer))
-        self.ended(Status.OK)
+            facts = self.read(answer)
+            self._take(facts)
+        if facts.evidence and "input" in unknown_sides(facts):
+            self._count(Status.OK, None, ("input",))
+        else:
+            self.ended(Status.OK)
 
     def _take(self, facts: Call) -> None:
         said = {name: value for name in _STATED if (value := getattr(facts, name))}
+        if self.scope.contains_calls and not facts.usage:
+            self.scope.update(**said)  # those inside tell what was used
+            return
         evidence = facts.evidence or dict.fromkeys(facts.usage, REPORTED) or {"request": REPORTED}
         self.scope.update(usage=facts.usage, evidence=evidence, **said)
 
@@ -130,11 +143,20 @@ class Exchange:
         self, facts: Call, text: str | None, status: Status, error: BaseException | None = None
     ) -> None:
         """A stream is over; what it did not report is counted off-thread and amended."""
-        body, self.body = self.body, None
         with guarded("stream's usage"):
             self._take(facts)
-        sides = unknown_sides(facts)
-        if not self.ended(status, error) or not sides or body is None:
+        self._count(status, text, unknown_sides(facts), error)
+
+    def _count(
+        self,
+        status: Status,
+        text: str | None,
+        sides: tuple[str, ...],
+        error: BaseException | None = None,
+    ) -> None:
+        """End, and have ``sides`` of the call counted."""
+        body, self.body = self.body, None
+        if not self.ended(status, error) or not sides or body is None or self.scope.contains_calls:
             return
         given = body if "input" in sides else None
         made = text if "output" in sides else None
@@ -149,6 +171,8 @@ class Exchange:
                 return False
             self._over = True
         self._stream_ends = None
+        while self._inner:
+            self._inner.pop().give_up()
         self.attempts.end(200)
         self.scope.update(attempts=tuple(self.attempts.done))
         self.scope.close(error, status)
@@ -178,13 +202,6 @@ class Sending:
         _CURRENT.reset(self._token)
         if error is not None:
             self._exchange.failed(error)
-
-
-def unknown_sides(facts: Call) -> tuple[str, ...]:
-    """Of ``input`` and ``output`` those that nobody has reported."""
-    if not facts.evidence:
-        return () if facts.usage else ("input", "output")
-    return tuple(side for side in ("input", "output") if facts.evidence.get(side) == UNKNOWN)
 
 
 def _estimate(
@@ -265,6 +282,9 @@ def _opened(
     try:
         scope = CallScope(provider=provider, model=model, operation=endpoint.operation, **facts)
         exchange = Exchange(scope, endpoint, body, provider)
+        outer = _CURRENT.get()
+        if outer is not None:
+            outer.contains(exchange)
         scope.open(current_scope())
         if endpoint.shape is not None:
             describe_input(scope, endpoint.shape, body)

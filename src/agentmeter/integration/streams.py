@@ -6,12 +6,13 @@ dropped, cancelled, left by an error, or cut by the server.
 """
 
 import sys
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from typing import Any
 
 from agentmeter.integration.cutting import cutter_of
 from agentmeter.integration.endpoint import Accumulator
-from agentmeter.integration.exchange import Exchange, status_of, unknown_sides
+from agentmeter.integration.exchange import Exchange, status_of
+from agentmeter.integration.sides import is_whole
 from agentmeter.model import UNKNOWN, Call, Status
 from agentmeter.runtime.faults import FAULTS, guarded
 from agentmeter.runtime.state import STATE
@@ -22,6 +23,9 @@ _LOST = (
     *("ClientPayloadError", "TimeoutError"),
 )
 """The names of errors, or of what they derive from, that say that a connection was lost."""
+
+
+_MOST_CAUSES = 8
 
 
 class Tally:
@@ -60,12 +64,12 @@ class Tally:
     def exhausted(self) -> None:
         """The stream came to its end: whole, or cut by the server if nothing said it was done."""
         facts = self._facts()
-        done = self._accumulator.finished or not unknown_sides(facts)
+        done = self._accumulator.finished or is_whole(facts)
         self._end(facts, Status.OK if done else Status.CUT)
 
     def broken(self, error: BaseException) -> None:
         """Iterating raised."""
-        lost = any(one.__name__ in _LOST for one in type(error).__mro__)
+        lost = any(kind.__name__ in _LOST for one in _causes(error) for kind in type(one).__mro__)
         self._end(self._facts(), Status.CUT if lost else status_of(error), error)
 
     def closed(self) -> None:
@@ -73,8 +77,8 @@ class Tally:
         if self.inside or self._over:
             return
         facts = self._facts()
-        error = sys.exc_info()[1]
-        if not unknown_sides(facts):
+        error = _leaving(sys.exc_info()[1])
+        if is_whole(facts):
             self._end(facts, Status.OK)
         elif error is None or error is self._handled or isinstance(error, GeneratorExit):
             self._end(facts, Status.CLOSED)
@@ -98,44 +102,89 @@ class Tally:
             self._exchange.stream_ended(facts, text, status, error)
 
 
+def _causes(error: BaseException) -> Iterator[BaseException]:
+    """An error and what led to it, since clients put errors of their own over those of HTTP."""
+    at: BaseException | None = error
+    for _ in range(_MOST_CAUSES):
+        if at is None:
+            return
+        yield at
+        at = at.__cause__ or at.__context__
+
+
+def _leaving(error: BaseException | None) -> BaseException | None:
+    """Why a reader leaves: a generator that is closed on the way out of an error hides that."""
+    while isinstance(error, GeneratorExit) and error.__context__ is not None:
+        error = error.__context__
+    return error
+
+
+def advanced(tally: Tally, fetch: Callable[[], Any], close: Callable[[], Any]) -> Any:
+    """The next item that ``fetch`` gives for the caller, seen on its way; ``close`` where a budget
+    cuts the stream.
+    """
+    while True:
+        if tally.is_cut():
+            with guarded("closing a cut stream"):
+                close()
+            raise StopIteration
+        tally.inside = True
+        try:
+            item = fetch()
+        except StopIteration:
+            tally.exhausted()
+            raise
+        except BaseException as error:
+            tally.broken(error)
+            raise
+        finally:
+            tally.inside = False
+        if not tally.see(item):
+            return item
+
+
+async def advanced_async(tally: Tally, fetch: Callable[[], Any], close: Callable[[], Any]) -> Any:
+    """As ``advanced``, of an asynchronous stream."""
+    while True:
+        if tally.is_cut():
+            with guarded("closing a cut stream"):
+                await close()
+            raise StopAsyncIteration
+        tally.inside = True
+        try:
+            item = await fetch()
+        except StopAsyncIteration:
+            tally.exhausted()
+            raise
+        except BaseException as error:
+            tally.broken(error)
+            raise
+        finally:
+            tally.inside = False
+        if not tally.see(item):
+            return item
+
+
 class WatchedIterator:
     """A library's iterator, watched."""
 
     def __init__(self, inner: Any, tally: Tally) -> None:
         self._inner = inner
-        self._tally = tally
+        self.tally = tally
 
     def __iter__(self) -> Iterator[Any]:
         return self
 
     def __next__(self) -> Any:
-        tally = self._tally
-        while True:
-            if tally.is_cut():
-                with guarded("closing a cut stream"):
-                    self._inner.close()
-                raise StopIteration
-            tally.inside = True
-            try:
-                item = next(self._inner)
-            except StopIteration:
-                tally.exhausted()
-                raise
-            except BaseException as error:
-                tally.broken(error)
-                raise
-            finally:
-                tally.inside = False
-            if not tally.see(item):
-                return item
+        return advanced(self.tally, self._inner.__next__, self._inner.close)
 
     def close(self) -> None:
         """Close the library's iterator."""
-        self._tally.closed()
+        self.tally.closed()
         self._inner.close()
 
     def __del__(self) -> None:
-        self._tally.closed()
+        self.tally.closed()
 
 
 class WatchedAsyncIterator:
@@ -143,39 +192,21 @@ class WatchedAsyncIterator:
 
     def __init__(self, inner: Any, tally: Tally) -> None:
         self._inner = inner
-        self._tally = tally
+        self.tally = tally
 
     def __aiter__(self) -> AsyncIterator[Any]:
         return self
 
     async def __anext__(self) -> Any:
-        tally = self._tally
-        while True:
-            if tally.is_cut():
-                with guarded("closing a cut stream"):
-                    await self._inner.aclose()
-                raise StopAsyncIteration
-            tally.inside = True
-            try:
-                item = await self._inner.__anext__()
-            except StopAsyncIteration:
-                tally.exhausted()
-                raise
-            except BaseException as error:
-                tally.broken(error)
-                raise
-            finally:
-                tally.inside = False
-            if not tally.see(item):
-                return item
+        return await advanced_async(self.tally, self._inner.__anext__, self._inner.aclose)
 
     async def aclose(self) -> None:
         """Close the library's iterator."""
-        self._tally.closed()
+        self.tally.closed()
         await self._inner.aclose()
 
     def __del__(self) -> None:
-        self._tally.closed()
+        self.tally.closed()
 
 
 def tally_of(exchange: Exchange) -> Tally:

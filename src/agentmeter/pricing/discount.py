@@ -79,9 +79,7 @@ class Discounted:
         found = [one for one in self._discounts if one.matches(key)]
         if isinstance(answer, Unpriced) or not found:
             return answer
-        rates = tuple(
-            part for rate in settled(answer.rates) for part in _parts(rate, found)
-        )
+        rates = tuple(part for rate in settled(answer.rates) for part in _parts(rate, found))
         version = f"{answer.version}, discounts of {self._name}"
         return Tariff(answer.key, answer.currency, version, rates)
 

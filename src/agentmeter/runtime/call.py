@@ -135,7 +135,7 @@ class CallScope(Scope):
         facts = self.facts
         if facts.charge is not None or self.status is Status.REFUSED:
             return facts, None
-        if not facts.evidence and not self._contains_calls:
+        if not facts.evidence and not self.contains_calls:
             unknown = dict.fromkeys(("input", "output"), UNKNOWN_EVIDENCE)
             self.update(evidence=_refused(facts, unknown))
         elif not facts.evidence and not facts.usage:
@@ -147,7 +147,8 @@ class CallScope(Scope):
             self.update(unpriced=_NO_TOOLS if facts.is_charge else reason)
         return self.facts, tariff
 
-    _contains_calls = False
+    contains_calls = False
+    """Whether calls have been opened inside: then it is no leaf."""
     told_by_others = False
     """Whether a span of another instrumentation inside this call carries its usage."""
 
@@ -160,7 +161,7 @@ class CallScope(Scope):
         above = parent
         while above is not None:
             if isinstance(above, CallScope):
-                above._contains_calls = True
+                above.contains_calls = True
             above = above.parent
         if self.ledger is not None:
             self.ledger.begun(self.scope_id, self.opened)
@@ -213,7 +214,7 @@ class CallScope(Scope):
 
     def _settle_reservation(self, gate: "Gate") -> None:
         with guarded("budget"):
-            if self.reservation is None and not self._contains_calls:
+            if self.reservation is None and not self.contains_calls:
                 self.reservation = gate.charge(self)
             if self.reservation is None:
                 return

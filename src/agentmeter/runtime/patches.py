@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from functools import update_wrapper
+from types import ModuleType
 from typing import Any
 
 Method = Callable[..., Any]
@@ -13,15 +14,15 @@ class Patches:
     """
 
     def __init__(self) -> None:
-        self._before: list[tuple[type, str, Any]] = []
+        self._before: list[tuple[type | ModuleType, str, Any]] = []
 
     @property
     def on(self) -> bool:
         """Whether anything is replaced."""
         return bool(self._before)
 
-    def replace(self, owner: type, name: str, make: Callable[[Any], Method]) -> None:
-        """Put ``make(original)`` in the place of a method of ``owner``."""
+    def replace(self, owner: type | ModuleType, name: str, make: Callable[[Any], Method]) -> None:
+        """Put ``make(original)`` in the place of a method or function of ``owner``."""
         original = owner.__dict__[name]
         self._before.append((owner, name, original))
         setattr(owner, name, update_wrapper(make(original), original))

@@ -1,4 +1,4 @@
-"""A scripted model server on the loopback address: OpenAI's protocol, and Anthropic's.
+"""A scripted model server on the loopback address, in the protocols of many providers.
 
     with ModelServer(Reply(text="hi", input=12, output=3)) as server:
         client = OpenAI(base_url=server.base_url, api_key="test")
@@ -19,7 +19,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, Self
 
 from agentmeter.testing.script import Billed, Received, Reply, whole
-from agentmeter.testing.wire import WIRES, Wire, error_body, wire_for
+from agentmeter.testing.wire import WIRES, Wire, error_body, wire_for, with_model
 from agentmeter.testing.wire_anthropic import batch_body, batch_results
 
 Predicate = Callable[[Mapping[str, Any]], bool]
@@ -63,7 +63,7 @@ class ModelServer:
 
     @property
     def url(self) -> str:
-        """The base URL for an Anthropic client: ``http://127.0.0.1:PORT``."""
+        """The base URL for clients that put the version themselves: ``http://127.0.0.1:PORT``."""
         return f"http://127.0.0.1:{self._server.server_address[1]}"
 
     def script(self, *replies: Reply, when: Predicate | None = None) -> None:
@@ -191,11 +191,14 @@ class _Handler(BaseHTTPRequestHandler):
         wire = wire_for(self.path, model_server.wires)
         if reply.disconnect or reply.status >= 400 or wire is None:
             self._fail(reply, known=wire is not None)
-        elif body.get("stream") and wire.stream is not None:
-            self._stream(wire, reply, body, number)
+        elif wire.stream is not None and (wire.always_streams or body.get("stream")):
+            self._stream(wire, reply, with_model(self.path, body), number)
         else:
             model_server.bill(whole(reply))
-            self._send(200, json.dumps(wire.body(reply, body, number)).encode(), reply)
+            answer = wire.body(reply, with_model(self.path, body), number)
+            if wire.headers is not None:
+                reply = replace(reply, headers={**wire.headers(reply), **reply.headers})
+            self._send(200, json.dumps(answer).encode(), reply)
 
     def _fail(self, reply: Reply, *, known: bool) -> None:
         self.server.model_server.bill(Billed(failed=1))
@@ -223,7 +226,7 @@ class _Handler(BaseHTTPRequestHandler):
     def _stream(self, wire: Wire, reply: Reply, body: Mapping[str, Any], number: str) -> None:
         assert wire.stream is not None
         self.send_response(200)
-        self.send_header("content-type", "text/event-stream")
+        self.send_header("content-type", wire.kind)
         self.send_header("transfer-encoding", "chunked")
         self._extra(reply)
         self.end_headers()

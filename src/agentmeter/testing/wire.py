@@ -1,19 +1,37 @@
-"""The wires: OpenAI's chat, Responses and embeddings here, Anthropic's beside it."""
+"""The wires: OpenAI's chat, Responses and embeddings here, the others' beside it."""
 
-import base64
-import hashlib
 import json
 import re
-import struct
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
+from urllib.parse import unquote
 
+from agentmeter.testing import wire_cohere
+from agentmeter.testing.vectors import coded, vector
 from agentmeter.testing.wire_anthropic import messages_body, messages_stream
+from agentmeter.testing.wire_bedrock import (
+    FRAMES,
+    converse_body,
+    converse_stream,
+    invoke_body,
+    invoke_stream,
+    token_headers,
+)
+from agentmeter.testing.wire_gemini import (
+    batch_embed_body,
+    content_body,
+    content_stream,
+    embed_body,
+    predict_body,
+)
+from agentmeter.testing.wire_mistral import ocr_body, with_id, with_usage
 
 Body = Mapping[str, Any]
 Event = tuple[bool, bytes]
 """Whether it carries content, and its bytes."""
+
+JSON_LINES = "application/stream+json"
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,6 +40,12 @@ class Wire:
 
     body: Callable[[Any, Body, str], dict[str, Any]]
     stream: Callable[[Any, Body, str], Iterator[Event]] | None = None
+    always_streams: bool = False
+    """Whether the path itself asks for the stream, and not a field of the body."""
+    kind: str = "text/event-stream"
+    """The content type of the stream."""
+    headers: Callable[[Any], Mapping[str, str]] | None = None
+    """Headers of a plain answer that say something of it."""
 
 
 def error_body(status: int) -> dict[str, Any]:
@@ -191,10 +215,10 @@ def embeddings_body(reply: Any, body: Body, number: str) -> dict[str, Any]:
         if isinstance(given, list) and given and isinstance(given[0], (str, list))
         else [given]
     )
-    vectors = [_vector(json.dumps(text)) for text in texts]
-    coded = body.get("encoding_format") == "base64"
+    vectors = [vector(json.dumps(text)) for text in texts]
+    packed = body.get("encoding_format") == "base64"
     data = [
-        {"object": "embedding", "index": index, "embedding": _base64(one) if coded else one}
+        {"object": "embedding", "index": index, "embedding": coded(one) if packed else one}
         for index, one in enumerate(vectors)
     ]
     usage = {"prompt_tokens": reply.input, "total_tokens": reply.input} if reply.usage else None
@@ -206,28 +230,48 @@ def embeddings_body(reply: Any, body: Body, number: str) -> dict[str, Any]:
     }
 
 
-def _vector(text: str) -> list[float]:
-    return [byte / 255 for byte in hashlib.sha256(text.encode()).digest()[:8]]
-
-
-def _base64(vector: list[float]) -> str:
-    return base64.b64encode(struct.pack("<8f", *vector)).decode()
-
-
 _MESSAGES = Wire(messages_body, messages_stream)
 WIRES = {
+    "/mistral/v1/chat/completions": Wire(chat_body, with_usage(chat_stream)),
+    "/mistral/v1/fim/completions": Wire(chat_body, with_usage(chat_stream)),
+    "/mistral/v1/embeddings": Wire(with_id(embeddings_body)),
+    "/v1/ocr": Wire(ocr_body),
+    "/v2/chat": Wire(wire_cohere.chat_body, wire_cohere.chat_stream),
+    "/v2/embed": Wire(wire_cohere.embed_body),
+    "/v2/rerank": Wire(wire_cohere.rerank_body),
+    "/v1/chat": Wire(wire_cohere.chat_v1_body, wire_cohere.chat_v1_stream, kind=JSON_LINES),
+    "/v1/embed": Wire(wire_cohere.embed_body),
+    "/v1/rerank": Wire(wire_cohere.rerank_body),
     "/chat/completions": Wire(chat_body, chat_stream),
     "/responses": Wire(responses_body, responses_stream),
     "/embeddings": Wire(embeddings_body),
     "/messages": _MESSAGES,
-    "/invoke": Wire(messages_body),
+    "/invoke": Wire(invoke_body, headers=token_headers),
+    "/invoke-with-response-stream": Wire(
+        invoke_body, invoke_stream, always_streams=True, kind=FRAMES
+    ),
+    "/converse": Wire(converse_body),
+    "/converse-stream": Wire(converse_body, converse_stream, always_streams=True, kind=FRAMES),
     ":rawPredict": _MESSAGES,
     ":streamRawPredict": _MESSAGES,
+    ":generateContent": Wire(content_body),
+    ":streamGenerateContent": Wire(content_body, content_stream, always_streams=True),
+    ":embedContent": Wire(embed_body),
+    ":batchEmbedContents": Wire(batch_embed_body),
+    ":predict": Wire(predict_body),
 }
-"""By the end of the path; the last three are Anthropic's models at Bedrock and at Vertex."""
+"""By the end of the path. Mistral's client is told from OpenAI's by ``/mistral`` before it."""
+
+_MODEL_IN_PATH = re.compile(r"/models?/([^/]+?)(?::[A-Za-z]+)?(?:/[a-z-]+)?$")
 
 
 def wire_for(path: str, wires: Mapping[str, Wire]) -> Wire | None:
     """The wire that a path is spoken to with; ``None`` for an unknown one."""
     plain = path.partition("?")[0]
     return next((wire for end, wire in wires.items() if plain.endswith(end)), None)
+
+
+def with_model(path: str, body: Body) -> Body:
+    """The body with the model that its path names, where protocols have it there."""
+    found = _MODEL_IN_PATH.search(path.partition("?")[0])
+    return {"model": unquote(found[1]), **body} if found else body

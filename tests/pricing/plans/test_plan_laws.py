@@ -207,9 +207,7 @@ def test_a_volume_step_may_make_more_usage_cheaper() -> None:
 def test_prorated_parts_sum_to_the_whole(whole: int, days: int, cuts: list[int]) -> None:
     """However a period is cut into stretches."""
     bounds = [0, *sorted(cut for cut in cuts if cut < days), days]
-    parts = [
-        prorated(whole, start, end, days) for start, end in pairwise(bounds)
-    ]
+    parts = [prorated(whole, start, end, days) for start, end in pairwise(bounds)]
     assert sum(parts) == whole
     assert all(part >= 0 for part in parts)
 

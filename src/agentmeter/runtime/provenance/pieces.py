@@ -93,11 +93,62 @@ def _embeddings(body: Body) -> Iterator[Piece]:
         yield Piece(Origin.OTHER, _text(text))
 
 
+def _gemini(body: Body) -> Iterator[Piece]:
+    for part in _items(_mapping(body.get("systemInstruction")).get("parts")):
+        yield _gemini_part(_mapping(part), Origin.SYSTEM)
+    for content in map(_mapping, _items(body.get("contents"))):
+        origin = _ROLES.get(str(content.get("role") or "user"), Origin.OTHER)
+        for part in _items(content.get("parts")):
+            yield _gemini_part(_mapping(part), origin)
+
+
+def _gemini_part(part: Body, origin: Origin) -> Piece:
+    if "functionCall" in part:
+        called = _mapping(part["functionCall"])
+        return Piece(Origin.ASSISTANT, _text([called.get("name"), called.get("args")]))
+    if "functionResponse" in part:
+        result = _mapping(part["functionResponse"])
+        return Piece(
+            Origin.TOOL, _text(result.get("response")), _name(result.get("name"), Origin.TOOL)
+        )
+    if "inlineData" in part or "fileData" in part:
+        return Piece(Origin.IMAGE, _text(part))
+    return Piece(origin, _text(part.get("text", part)))
+
+
+def _converse(body: Body) -> Iterator[Piece]:
+    for tool in _items(_mapping(body.get("toolConfig")).get("tools")):
+        yield Piece(Origin.TOOLS, _text(tool))
+    for part in _items(body.get("system")):
+        yield _converse_part(_mapping(part), Origin.SYSTEM, {})
+    names: dict[str, str] = {}
+    for message in map(_mapping, _items(body.get("messages"))):
+        origin = _ROLES.get(str(message.get("role")), Origin.OTHER)
+        for part in _items(message.get("content")):
+            yield _converse_part(_mapping(part), origin, names)
+
+
+def _converse_part(part: Body, origin: Origin, names: dict[str, str]) -> Piece:
+    if "toolUse" in part:
+        called = _mapping(part["toolUse"])
+        names[str(called.get("toolUseId"))] = str(called.get("name"))
+        return Piece(Origin.ASSISTANT, _text([called.get("name"), called.get("input")]))
+    if "toolResult" in part:
+        result = _mapping(part["toolResult"])
+        name = names.get(str(result.get("toolUseId")))
+        return Piece(Origin.TOOL, _text(result.get("content")), name)
+    if "image" in part or "video" in part:
+        return Piece(Origin.IMAGE, _text(part))
+    return Piece(origin, _text(part.get("text", part)))
+
+
 SHAPES: dict[str, Callable[[Body], Iterator[Piece]]] = {
     "openai.chat": _chat,
     "openai.responses": _responses,
     "openai.embeddings": _embeddings,
     "anthropic.messages": _messages,
+    "google.generate_content": _gemini,
+    "bedrock.converse": _converse,
 }
 """The shapes of bodies that can be told apart, by the protocol's name."""
 

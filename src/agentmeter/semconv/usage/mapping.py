@@ -16,7 +16,7 @@ def plain_mapping(value: object) -> Mapping[str, Any] | None:
         return value
     stated = getattr(value, "model_fields_set", None)
     if isinstance(stated, set):
-        named = {name: getattr(value, name) for name in stated}
+        named = {name: getattr(value, name, None) for name in stated}  # litellm deletes some
         return {**named, **(getattr(value, "model_extra", None) or {})}
     present = getattr(value, "ListFields", None)
     if callable(present) and not isinstance(value, type):

@@ -19,6 +19,11 @@ _IN: Places = {
     "cached_tokens_details": _CACHED,
     "cache_write_tokens": "cache_write",
     "cache_write_tokens_details": _TTL,
+    "cache_creation_tokens": "cache_write",  # LiteLLM, of whichever provider
+    "cache_creation_token_details": {
+        "ephemeral_5m_input_tokens": "cache_write_5m",
+        "ephemeral_1h_input_tokens": "cache_write_1h",
+    },
     "audio_tokens": "input_audio",
     "image_tokens": "input_image",
     "video_tokens": "input_video",

@@ -1,0 +1,31 @@
+"""Meters Google's ``google-genai`` client, 2.x (httpx) and 3.x (httpx2): content and embeddings."""
+
+from typing import Any
+
+
+class GoogleGenAIIntegration:
+    """Meters every client of the installed ``google-genai``, for Gemini and for Vertex AI.
+
+    Every round of automatic function calling is a call of its own, as it is billed.
+    """
+
+    name = "google-genai"
+    library = "google.genai"
+
+    def instrument(self, **_: Any) -> None:
+        """Begin to meter; idempotent, and quiet where google-genai is not installed."""
+        from agentmeter.integration import is_installed
+
+        if is_installed(self.library):
+            from agentmeter_google_genai.patch import apply
+
+            apply()
+
+    def uninstrument(self, **_: Any) -> None:
+        """Put every patched method back."""
+        from agentmeter_google_genai.patch import PATCHES
+
+        PATCHES.undo()
+
+
+__all__ = ["GoogleGenAIIntegration"]

@@ -1,0 +1,190 @@
+"""One choke point: where the client sends a request and reads the answer's head, sync and async.
+
+It stands below automatic function calling, chats and continued streams, so that whatever is billed
+passes it once. Its tries are another pair of methods, called by the client's own retrying.
+"""
+
+from importlib import import_module
+from json import loads
+from typing import Any
+
+from agentmeter.integration import (
+    FAULTS,
+    BudgetExceeded,
+    Endpoint,
+    Exchange,
+    Patches,
+    Status,
+    begin,
+    current_exchange,
+    served_by,
+    watched,
+    watched_async,
+)
+from agentmeter_google_genai.content import (
+    ContentStream,
+    count_input,
+    embedding_facts,
+    facts,
+    image_facts,
+)
+
+_CONTENT = Endpoint(
+    operation="generate_content",
+    facts=facts,
+    accumulator=lambda exchange: ContentStream(),
+    count_input=count_input,
+    shape="google.generate_content",
+)
+_EMBEDDINGS = Endpoint(operation="embeddings", facts=embedding_facts, count_input=count_input)
+_IMAGES = Endpoint(operation="generate_content", facts=image_facts)
+_ENDPOINTS = {
+    "generateContent": _CONTENT,
+    "streamGenerateContent": _CONTENT,
+    "embedContent": _EMBEDDINGS,
+    "batchEmbedContents": _EMBEDDINGS,
+    "predict": _EMBEDDINGS,
+}
+"""By the verb at the end of the path."""
+
+_MODELS = ("gemini", "gemma", "imagen", "text-embedding", "embedding-", "learnlm", "veo")
+PATCHES = Patches()
+
+
+def apply() -> None:
+    """Patch; does nothing if already patched."""
+    if PATCHES.on:
+        return
+    client = import_module("google.genai._api_client").BaseApiClient
+    try:
+        PATCHES.replace(client, "_request", _request)
+        PATCHES.replace(client, "_async_request", _async_request)
+        PATCHES.replace(client, "_request_once", _once)
+        PATCHES.replace(client, "_async_request_once", _async_once)
+    except BaseException:
+        PATCHES.undo()  # half a patch would meter half
+        raise
+
+
+def _request(original: Any) -> Any:
+    def request(client: Any, http_request: Any, *args: Any, **kwargs: Any) -> Any:
+        exchange = _begun(client, http_request)
+        if exchange is None:
+            return original(client, http_request, *args, **kwargs)
+        with exchange.sending():
+            response = original(client, http_request, *args, **kwargs)
+        return _watched(exchange, response)
+
+    return request
+
+
+def _async_request(original: Any) -> Any:
+    async def request(client: Any, http_request: Any, *args: Any, **kwargs: Any) -> Any:
+        exchange = _begun(client, http_request)
+        if exchange is None:
+            return await original(client, http_request, *args, **kwargs)
+        with exchange.sending():
+            response = await original(client, http_request, *args, **kwargs)
+        return _watched(exchange, response)
+
+    return request
+
+
+def _begun(client: Any, http_request: Any) -> Exchange | None:
+    """The exchange of a request that bills; ``None`` for any other."""
+    if not PATCHES.on:
+        return None
+    try:
+        return _begin(client, http_request)
+    except BudgetExceeded:  # which is for the application
+        raise
+    except Exception as error:
+        FAULTS.count("google-genai request", error)
+        return None
+
+
+def _begin(client: Any, http_request: Any) -> Exchange | None:
+    named, _, verb = http_request.url.partition("?")[0].rpartition(":")
+    endpoint = _ENDPOINTS.get(verb)
+    if endpoint is None:
+        return None
+    model = named.rpartition("/")[2]
+    if model.startswith("imagen"):
+        endpoint = _IMAGES
+    provider, region = _served(client, http_request.url, model)
+    return begin(
+        endpoint,
+        http_request.data or {},
+        provider=provider,
+        model=model,
+        region=region,
+        stream=verb == "streamGenerateContent",
+    )
+
+
+def _served(client: Any, url: str, model: str) -> tuple[str, str | None]:
+    if client.vertexai:
+        return "google", client.location
+    served = served_by(url, "google", model, lambda name: name.startswith(_MODELS))
+    return served.provider, served.region
+
+
+def _watched(exchange: Exchange, response: Any) -> Any:
+    """``response`` for the caller; should watching fail, the call still ends, as unknown."""
+    try:
+        if isinstance(response.response_stream, list):
+            body = response.response_stream[0] if response.response_stream else ""
+            exchange.answered(loads(body))
+        else:
+            _watch(exchange, response)
+    except Exception as error:
+        FAULTS.count("google-genai response", error)
+        exchange.ended(Status.OK)
+    return response
+
+
+def _watch(exchange: Exchange, response: Any) -> None:
+    """Follow what this one response yields, in whichever of its two ways it is read."""
+    segments, async_segments = response.segments, response.async_segments
+    response.segments = lambda: watched(exchange, segments())
+    response.async_segments = lambda: watched_async(exchange, async_segments())
+
+
+def _once(original: Any) -> Any:
+    def once(*args: Any, **kwargs: Any) -> Any:
+        exchange = current_exchange()
+        if exchange is None:
+            return original(*args, **kwargs)
+        exchange.attempts.begin()
+        try:
+            response = original(*args, **kwargs)
+        except BaseException as error:
+            _failed(exchange, error)
+            raise
+        exchange.attempts.end(200)
+        return response
+
+    return once
+
+
+def _async_once(original: Any) -> Any:
+    async def once(*args: Any, **kwargs: Any) -> Any:
+        exchange = current_exchange()
+        if exchange is None:
+            return await original(*args, **kwargs)
+        exchange.attempts.begin()
+        try:
+            response = await original(*args, **kwargs)
+        except BaseException as error:
+            _failed(exchange, error)
+            raise
+        exchange.attempts.end(200)
+        return response
+
+    return once
+
+
+def _failed(exchange: Exchange, error: BaseException) -> None:
+    code = getattr(error, "code", None)
+    status = code if isinstance(code, int) else None
+    exchange.attempts.end(status, None if status else type(error).__name__)

@@ -1,0 +1,318 @@
+"""litellm's functions, replaced in the modules that hold them.
+
+They call one another: an asynchronous one the plain one with a mark, retries and fallbacks the
+same one again. The outermost is the call; a further one inside it is a try.
+"""
+
+import sys
+from collections.abc import Callable, Iterator, Mapping
+from functools import cache, partial
+from importlib import import_module
+from typing import Any
+
+import wrapt
+
+from agentmeter.integration import (
+    FAULTS,
+    BudgetExceeded,
+    Endpoint,
+    Exchange,
+    Patches,
+    Status,
+    Tally,
+    advanced,
+    advanced_async,
+    begin,
+    canonical,
+    current_exchange,
+    guarded,
+    served_by,
+)
+from agentmeter_litellm.answers import Stream, count_input, facts, input_facts
+
+_CHAT = Endpoint(operation="chat", facts=facts, count_input=count_input, shape="openai.chat")
+_TEXT = Endpoint(operation="text_completion", facts=facts, count_input=count_input)
+_EMBEDDINGS = Endpoint(operation="embeddings", facts=input_facts, count_input=count_input)
+_RERANK = Endpoint(operation="rerank", facts=facts)
+_FUNCTIONS = {
+    "completion": _CHAT,
+    "text_completion": _TEXT,
+    "embedding": _EMBEDDINGS,
+    "rerank": _RERANK,
+}
+"""Each has an asynchronous twin that begins with an ``a``."""
+
+_MODULES = ("litellm", "litellm.main", "litellm.rerank_api.main")
+_MARKS = ("acompletion", "atext_completion", "aembedding", "arerank", "_is_async")
+_ENDPOINTS = tuple(_FUNCTIONS.values())
+PATCHES = Patches()
+_wanted = False
+_waiting = False
+
+
+def apply() -> None:
+    """Patch now, or as soon as litellm is imported; does nothing if already patched."""
+    global _wanted, _waiting
+    _wanted = True
+    if "litellm" in sys.modules:
+        _patch()
+    elif not _waiting:
+        _waiting = True
+        wrapt.register_post_import_hook(_imported, "litellm")
+
+
+def undo() -> None:
+    """Put every function back."""
+    global _wanted
+    _wanted = False
+    PATCHES.undo()
+
+
+def _imported(_: Any) -> None:
+    if _wanted:
+        _patch()
+
+
+def _patch() -> None:
+    if PATCHES.on:
+        return
+    try:
+        for module in map(import_module, _MODULES):
+            for name, endpoint in _FUNCTIONS.items():
+                if name in vars(module):
+                    PATCHES.replace(module, name, partial(_plain, endpoint))
+                if f"a{name}" in vars(module):
+                    PATCHES.replace(module, f"a{name}", partial(_asynchronous, endpoint))
+        fallbacks = import_module("litellm.litellm_core_utils.fallback_utils")
+        PATCHES.replace(fallbacks, "run_async_function", _in_a_thread)
+    except BaseException:
+        PATCHES.undo()  # half a patch would meter half
+        raise
+
+
+def _plain(endpoint: Endpoint, original: Any) -> Any:
+    def function(*args: Any, **kwargs: Any) -> Any:
+        outer = _outer()
+        if outer is not None:
+            return _tried(outer, partial(original, *args, **kwargs), args, kwargs)
+        exchange, kwargs = _begun(endpoint, args, kwargs)
+        if exchange is None:
+            return original(*args, **kwargs)
+        exchange.attempts.begin()
+        with exchange.sending():
+            result = original(*args, **kwargs)
+        return _taken(exchange, result)
+
+    return function
+
+
+def _asynchronous(endpoint: Endpoint, original: Any) -> Any:
+    async def function(*args: Any, **kwargs: Any) -> Any:
+        outer = _outer()
+        if outer is not None:
+            return await _tried_async(outer, partial(original, *args, **kwargs), args, kwargs)
+        exchange, kwargs = _begun(endpoint, args, kwargs)
+        if exchange is None:
+            return await original(*args, **kwargs)
+        exchange.attempts.begin()
+        with exchange.sending():
+            result = await original(*args, **kwargs)
+        return _taken(exchange, result)
+
+    return function
+
+
+def _outer() -> Exchange | None:
+    """The call of litellm's that this one is inside of."""
+    exchange = current_exchange()
+    return exchange if exchange is not None and exchange.endpoint in _ENDPOINTS else None
+
+
+def _tried(
+    outer: Exchange, call: Callable[[], Any], args: tuple[Any, ...], kwargs: Mapping[str, Any]
+) -> Any:
+    if any(kwargs.get(mark) for mark in _MARKS):  # the second half of an asynchronous function
+        return call()
+    outer.attempts.begin()
+    try:
+        result = call()
+    except BaseException as error:
+        outer.attempts.end(*_refusal(error))
+        raise
+    _answered(outer, args, kwargs)
+    return result
+
+
+async def _tried_async(
+    outer: Exchange, call: Callable[[], Any], args: tuple[Any, ...], kwargs: Mapping[str, Any]
+) -> Any:
+    outer.attempts.begin()
+    try:
+        result = await call()
+    except BaseException as error:
+        outer.attempts.end(*_refusal(error))
+        raise
+    _answered(outer, args, kwargs)
+    return result
+
+
+def _answered(outer: Exchange, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> None:
+    """A try succeeded: whoever was asked by it has answered the call."""
+    outer.attempts.end(200)
+    with guarded("litellm try"):
+        _, outer.provider = _named(_body(args, kwargs))
+
+
+def _body(args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> dict[str, Any]:
+    return {**dict(zip(("model", "messages"), args, strict=False)), **kwargs}
+
+
+def _refusal(error: BaseException) -> tuple[int | None, str | None]:
+    status = getattr(error, "status_code", None)
+    return (status, None) if isinstance(status, int) else (None, type(error).__name__)
+
+
+def _in_a_thread(original: Any) -> Any:
+    """Fallbacks of a plain call run on a loop of their own, in a thread: the call comes along."""
+
+    def run_async_function(async_function: Any, *args: Any, **kwargs: Any) -> Any:
+        exchange = _outer()
+        if exchange is None:
+            return original(async_function, *args, **kwargs)
+
+        async def carried(*args: Any, **kwargs: Any) -> Any:
+            with exchange.sending():
+                return await async_function(*args, **kwargs)
+
+        return original(carried, *args, **kwargs)
+
+    return run_async_function
+
+
+def _begun(
+    endpoint: Endpoint, args: tuple[Any, ...], kwargs: dict[str, Any]
+) -> tuple[Exchange | None, dict[str, Any]]:
+    """The exchange of a call, and the arguments to make it with."""
+    if not PATCHES.on or any(kwargs.get(mark) for mark in _MARKS):
+        return None, kwargs
+    try:
+        return _begin(endpoint, args, kwargs)
+    except BudgetExceeded:  # which is for the application
+        raise
+    except Exception as error:
+        FAULTS.count("litellm request", error)
+        return None, kwargs
+
+
+def _begin(
+    endpoint: Endpoint, args: tuple[Any, ...], kwargs: dict[str, Any]
+) -> tuple[Exchange | None, dict[str, Any]]:
+    body = _body(args, kwargs)
+    model, provider = _named(body)
+    served = served_by(body.get("api_base") or body.get("base_url") or "", provider, model, _any)
+    exchange = begin(
+        endpoint,
+        body,
+        provider=served.provider,
+        model=model,
+        region=served.region or body.get("aws_region_name") or body.get("vertex_location"),
+        stream=bool(body.get("stream")),
+    )
+    if exchange is not None and body.get("stream") and _can_be_asked(body, model, provider):
+        kwargs = {**kwargs, "stream_options": {"include_usage": True}}
+    return exchange, kwargs
+
+
+def _any(_: str) -> bool:
+    return True
+
+
+def _named(body: Mapping[str, Any]) -> tuple[str, str]:
+    """The model as its provider calls it, and who that is, as litellm will find out."""
+    asked = str(body.get("model"))
+    find = sys.modules["litellm"].get_llm_provider
+    try:
+        model, provider, *_ = find(
+            model=asked,
+            custom_llm_provider=body.get("custom_llm_provider"),
+            api_base=body.get("api_base") or body.get("base_url"),
+        )
+    except Exception:  # which litellm will say to the application itself
+        return asked, "litellm"
+    return model, canonical(provider) or "litellm"
+
+
+def _can_be_asked(body: Mapping[str, Any], model: str, provider: str) -> bool:
+    """Whether a stream tells its usage only if asked, the caller has not, and it can be."""
+    if body.get("stream_options") is not None:
+        return False
+    known = sys.modules["litellm"].get_supported_openai_params
+    return "stream_options" in (known(model, provider) or ())
+
+
+def _taken(exchange: Exchange, result: Any) -> Any:
+    """``result`` for the caller; should watching fail, the call still ends, as unknown."""
+    try:
+        if hasattr(result, "__next__") and hasattr(result, "chunks"):
+            return _watched(exchange, result)
+        exchange.answered(result)
+    except Exception as error:
+        FAULTS.count("litellm response", error)
+        exchange.ended(Status.OK)
+    return result
+
+
+def _watched(exchange: Exchange, stream: Any) -> Any:
+    """What stands before a stream and tells how it ends: litellm holds on to the stream itself."""
+    asked = exchange.body is not None and exchange.body.get("stream_options") is not None
+    if not asked:  # what was asked for on our behalf is not for the caller
+        stream.stream_options, stream.send_stream_usage = None, False
+    kind: Any = type(stream)
+    made: Any = _before(kind)
+    public = made.__new__(made)
+    tally = Tally(exchange, Stream(exchange, stream))
+    vars(public).update(agentmeter_stream=stream, agentmeter_tally=tally)
+    return public
+
+
+def _close(stream: Any) -> None:
+    """Litellm has no such method for a plain stream; what is below it may have."""
+    below = getattr(stream.completion_stream, "close", None)
+    if below is not None:
+        below()
+
+
+@cache
+def _before(kind: Any) -> type:
+    """A class of streams whose items and attributes are another's, and which tell how they end."""
+
+    class Watched(kind):  # type: ignore[misc]
+        __doc__ = kind.__doc__
+
+        def __getattr__(self, name: str) -> Any:
+            return getattr(vars(self)["agentmeter_stream"], name)
+
+        def __setattr__(self, name: str, value: Any) -> None:
+            setattr(self.agentmeter_stream, name, value)
+
+        def __iter__(self) -> Iterator[Any]:
+            return self
+
+        def __next__(self) -> Any:
+            stream = self.agentmeter_stream
+            return advanced(self.agentmeter_tally, stream.__next__, partial(_close, stream))
+
+        async def __anext__(self) -> Any:
+            stream = self.agentmeter_stream
+            return await advanced_async(self.agentmeter_tally, stream.__anext__, stream.aclose)
+
+        async def aclose(self) -> None:
+            self.agentmeter_tally.closed()
+            await self.agentmeter_stream.aclose()
+
+        def __del__(self) -> None:
+            self.agentmeter_tally.closed()
+
+    Watched.__name__, Watched.__qualname__ = kind.__name__, kind.__qualname__
+    Watched.__module__ = kind.__module__
+    return Watched
