@@ -35,6 +35,13 @@ from agentmeter.integration.streams import (
     watched,
     watched_async,
 )
+from agentmeter.integration.registry import Integration, available, switch_off, switch_on
+from agentmeter.integration.reported import ReportedCall
+from agentmeter.integration.runs import Runs
+from agentmeter.integration.said import amend_usage, now_ns
+from agentmeter.integration.stainless import StainlessLibrary, StainlessPatch
+from agentmeter.integration.streams import watched, watched_async
+from agentmeter.integration.wrapping import inside
 from agentmeter.model import (
     ESTIMATED,
     REPORTED,
@@ -51,13 +58,13 @@ from agentmeter.model.providers import canonical
 from agentmeter.runtime import tokenizer
 from agentmeter.runtime.call import CallScope, facts_of
 from agentmeter.runtime.carrier import REQUEST, SCOPE, SIGNATURE, inject
-from agentmeter.runtime.context import attach, attached, current_scope, detach
+from agentmeter.runtime.context import ASKING, attach, attached, current_scope, detach, innermost
 from agentmeter.runtime.counting import COUNTER
 from agentmeter.runtime.elsewhere import Handover, handover, taken_over
 from agentmeter.runtime.faults import FAULTS, guarded
 from agentmeter.runtime.patches import Patches
 from agentmeter.runtime.provenance.describe import describe_input
-from agentmeter.runtime.scope import Scope
+from agentmeter.runtime.scope import AgentScope, Scope, StepScope, ToolScope
 from agentmeter.runtime.state import STATE
 from agentmeter.runtime.unfinished import until_exit
 
@@ -71,6 +78,7 @@ def hosts_to_carry_to() -> tuple[str, ...]:
 
 
 __all__ = [
+    "ASKING",
     "CARRIER_HEADERS",
     "COUNTER",
     "ESTIMATED",
@@ -78,6 +86,7 @@ __all__ = [
     "REPORTED",
     "UNKNOWN",
     "Accumulator",
+    "AgentScope",
     "Attempt",
     "Attempts",
     "Body",
@@ -93,6 +102,8 @@ __all__ = [
     "Integration",
     "MeteredMethods",
     "Patches",
+    "ReportedCall",
+    "Runs",
     "Scope",
     "Served",
     "Source",
@@ -100,6 +111,8 @@ __all__ = [
     "StainlessPatch",
     "Status",
     "Tally",
+    "StepScope",
+    "ToolScope",
     "Usage",
     "WatchedAsyncIterator",
     "WatchedIterator",
@@ -122,6 +135,8 @@ __all__ = [
     "hosts_to_carry_to",
     "inject",
     "is_installed",
+    "innermost",
+    "inside",
     "now_ns",
     "parts_of",
     "see_close",

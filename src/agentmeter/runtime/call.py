@@ -20,7 +20,7 @@ from agentmeter.model import (
     Usage,
 )
 from agentmeter.model import UNKNOWN as UNKNOWN_EVIDENCE
-from agentmeter.runtime.context import attach, current_scope
+from agentmeter.runtime.context import ASKING, attach, current_scope
 from agentmeter.runtime.faults import FAULTS, guarded
 from agentmeter.runtime.scope import Scope, emit
 from agentmeter.runtime.state import STATE
@@ -163,6 +163,9 @@ class CallScope(Scope):
             if isinstance(above, CallScope):
                 above.contains_calls = True
             above = above.parent
+        asking = ASKING.get()
+        if asking is not None:
+            asking.made(self)
         if self.ledger is not None:
             self.ledger.begun(self.scope_id, self.opened)
         if STATE.gate is not None and self.announced is not None:

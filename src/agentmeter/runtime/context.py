@@ -8,19 +8,39 @@ import sys
 from collections.abc import Callable, Iterator
 from concurrent.futures import Executor, Future
 from contextlib import contextmanager
-from contextvars import copy_context
-from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
+from contextvars import ContextVar, copy_context
+from typing import TYPE_CHECKING, Any, ParamSpec, Protocol, TypeVar
 
 from opentelemetry import context as otel_context
 from opentelemetry.trace import set_span_in_context
 
 if TYPE_CHECKING:
+    from agentmeter.runtime.call import CallScope
     from agentmeter.runtime.scope import Scope
 
 P = ParamSpec("P")
 T = TypeVar("T")
 
 _KEY = otel_context.create_key("agentmeter.scope")
+
+
+class Asking(Protocol):
+    """Whoever has clients make calls, and wants to know of them."""
+
+    def made(self, call: "CallScope") -> None:
+        """A call has begun."""
+
+
+ASKING: ContextVar[Asking | None] = ContextVar("agentmeter_asking", default=None)
+"""The framework's model call that the calls of clients in this context are made for, as a rule."""
+
+
+def innermost(one: "Scope | None", current: "Scope | None") -> "Scope | None":
+    """Of a scope and the current one that which lies in the other; ``one`` if neither does."""
+    at = current
+    while at is not None and at is not one:
+        at = at.around
+    return current if one is None or at is not None else one
 
 
 def current_scope(context: otel_context.Context | None = None) -> "Scope | None":

@@ -22,7 +22,7 @@ Arguments = Callable[[], Mapping[str, Any]]
 
 def decorated(spec: Scope, function: F) -> F:
     """``function`` inside a fresh activation of ``spec`` at every call; its signature is kept."""
-    run = _runner(function)
+    run = runner_of(function)
     name = getattr(function, "__name__", type(function).__name__)
 
     def wrapper(wrapped: Any, instance: Any, args: Any, kwargs: Any) -> Any:
@@ -72,8 +72,8 @@ def _bound(wrapped: Any, instance: Any, args: Any, kwargs: Any) -> Mapping[str, 
     return known
 
 
-def _runner(function: Any) -> Callable[[Scope, Any, Any, Any], Any]:
-    """What runs ``function``, by what itself is: a decorator below ours, such as
+def runner_of(function: Any) -> Callable[[Scope, Any, Any, Any], Any]:
+    """What runs ``function`` inside a scope, by what itself is: a decorator below ours, such as
     ``contextmanager``, may have made another kind of it than what it wraps.
     """
     target = function

@@ -2,7 +2,6 @@
 
 from collections.abc import Callable
 from functools import update_wrapper
-from types import ModuleType
 from typing import Any
 
 Method = Callable[..., Any]
@@ -14,15 +13,15 @@ class Patches:
     """
 
     def __init__(self) -> None:
-        self._before: list[tuple[type | ModuleType, str, Any]] = []
+        self._before: list[tuple[Any, str, Any]] = []
 
     @property
     def on(self) -> bool:
         """Whether anything is replaced."""
         return bool(self._before)
 
-    def replace(self, owner: type | ModuleType, name: str, make: Callable[[Any], Method]) -> None:
-        """Put ``make(original)`` in the place of a method or function of ``owner``."""
+    def replace(self, owner: Any, name: str, make: Callable[[Any], Method]) -> None:
+        """Put ``make(original)`` in the place of a method of a class, or of a module's function."""
         original = owner.__dict__[name]
         self._before.append((owner, name, original))
         setattr(owner, name, update_wrapper(make(original), original))

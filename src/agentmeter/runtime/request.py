@@ -57,6 +57,11 @@ class RequestScope(Scope):
             request_id=self._asked_id,
         )
 
+    @property
+    def around(self) -> Scope | None:
+        """The scope that this request was opened in, also where it is billed by itself."""
+        return self.parent or self._above
+
     def _belong(self, parent: Scope | None) -> None:
         owner = as_owner(self._owner_given)
         outer = parent.ledger if parent is not None else None

@@ -58,6 +58,8 @@ class Scope:
     """What may be spent in the scope; part of the specification."""
     accounts: "tuple[Account, ...]" = ()
     """The budgets that calls in the scope are held to, the request's first."""
+    observer = ""
+    """Who saw this work, where it was not a scope of the application's or of a client's call."""
 
     def __init__(
         self, name: str | None = None, attributes: Mapping[str, str] | None = None
@@ -141,8 +143,8 @@ class Scope:
         with guarded("scope.open"):
             state = STATE.ready()
             self.parent = parent
-            self.started_ns = state.now_ns()
-            # One that was given before is of something that may be recorded twice.
+            # What was given before is of work that began earlier, or that may be recorded twice.
+            self.started_ns = self.started_ns or state.now_ns()
             self.scope_id = self.scope_id or state.new_id(8)
             self._belong(parent)
             if self.parent is not None:
@@ -151,6 +153,11 @@ class Scope:
             if self.budget is not None:
                 self._hold_to(self.budget)
             spans.start(self)
+
+    @property
+    def around(self) -> "Scope | None":
+        """The scope that this one was opened in, also where it is billed by itself."""
+        return self.parent
 
     def links(self) -> list[trace.SpanContext]:
         """Spans that this scope's span points to, beside its parent."""
@@ -229,6 +236,7 @@ class Scope:
             parent_request_id=self._parent_request_id(),
             late=self.ledger is not None and self.ledger.closed,
             attributes=self.attributes,
+            observer=self.observer,
             position=self.position,
             children=self.children,
             shares=self.ledger.shares if self.ledger is not None else {},

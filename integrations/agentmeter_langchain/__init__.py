@@ -1,0 +1,35 @@
+"""Meters ``langchain`` and ``langgraph``: graphs, nodes, chains, tools, retrievers and model calls.
+
+A callback handler is registered for everybody, so that no application has to pass one.
+"""
+
+from typing import Any, ClassVar
+
+
+class LangChainIntegration:
+    """Meters every runnable of the installed ``langchain_core``, and so of what builds on it."""
+
+    name = "langchain"
+    library = "langchain_core"
+    supported: ClassVar = {"langchain-core": ">=1.0", "langgraph": ">=1.0"}
+
+    def instrument(self, **_: Any) -> None:
+        """Begin to meter; idempotent, and quiet where langchain is not installed."""
+        from importlib.util import find_spec
+
+        if find_spec(self.library) is not None:
+            from agentmeter_langchain.patch import apply
+
+            apply()
+
+    def uninstrument(self, **_: Any) -> None:
+        """Take the handler away, and put every patched function back."""
+        from importlib.util import find_spec
+
+        if find_spec(self.library) is not None:
+            from agentmeter_langchain.patch import undo
+
+            undo()
+
+
+__all__ = ["LangChainIntegration"]
