@@ -37,6 +37,7 @@ from agentmeter.integration.streams import (
 )
 from agentmeter.integration.registry import Integration, available, switch_off, switch_on
 from agentmeter.integration.reported import ReportedCall
+from agentmeter.integration.reporting import counted, reporting, said
 from agentmeter.integration.runs import Runs
 from agentmeter.integration.said import amend_usage, now_ns
 from agentmeter.integration.stainless import StainlessLibrary, StainlessPatch
@@ -125,6 +126,7 @@ __all__ = [
     "begin",
     "begin_async",
     "canonical",
+    "counted",
     "current_exchange",
     "current_scope",
     "describe_input",
@@ -140,6 +142,8 @@ __all__ = [
     "now_ns",
     "parts_of",
     "see_close",
+    "reporting",
+    "said",
     "served_by",
     "switch_off",
     "switch_on",

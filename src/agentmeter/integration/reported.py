@@ -36,13 +36,16 @@ class ReportedCall:
         self._made: list[CallScope] = []
         self._over = False
         self._lock = threading.Lock()
+        self._outer = ASKING.get()
         until_exit(self)
 
     def made(self, call: CallScope) -> None:
         """A client has begun a call; one for another request is none of ours."""
         mine = self._parent.ledger if self._parent is not None else None
-        if not self._over and call.ledger is mine:
+        if not self._over and call.ledger is mine and call not in self._made:
             self._made.append(call)
+            if self._outer is not None:  # one framework on top of another
+                self._outer.made(call)
 
     def asks(self) -> None:
         """Take the calls that begin in this context from now on, until this one has ended."""
@@ -106,7 +109,8 @@ class ReportedCall:
                 self._record(replace(facts, usage=excess, calls=0), None, None)
 
     def _record(self, facts: Call, error: BaseException | None, status: Status | None) -> None:
-        scope = CallScope(**{name: getattr(facts, name) for name in _NAMES})
+        said = {name: getattr(facts, name) for name in _NAMES}
+        scope = CallScope(facts.model or facts.response_model, **said)
         scope.observer = self._observer
         scope.started_ns = self._started
         if facts.usage and not facts.evidence:
@@ -116,6 +120,8 @@ class ReportedCall:
             kind = type(error).__name__
             scope.attempt(Attempt(self._started, now_ns(), http_status, kind))
         scope.open(self._parent)
+        if self._outer is not None:
+            self._outer.made(scope)
         scope.close(error, status)
 
 

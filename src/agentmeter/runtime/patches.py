@@ -6,6 +6,9 @@ from typing import Any
 
 Method = Callable[..., Any]
 
+_ABSENT: Any = object()
+"""What a class has in the place of a method that it only inherits."""
+
 
 class Patches:
     """What one integration has replaced. A wrapper asks ``on``, since it may outlive its patch:
@@ -26,8 +29,38 @@ class Patches:
         self._before.append((owner, name, original))
         setattr(owner, name, update_wrapper(make(original), original))
 
+    def replace_below(self, base: type, name: str, make: Callable[[Any], Method]) -> None:
+        """Replace a method wherever ``base`` or a class below it has one, now or later."""
+
+        def replace(owner: type) -> None:
+            if self.on and name in vars(owner):
+                self.replace(owner, name, make)
+
+        def init_subclass(cls: type, **kwargs: Any) -> None:
+            if before is _ABSENT:
+                super(base, cls).__init_subclass__(**kwargs)
+            else:
+                before.__func__(cls, **kwargs)
+            replace(cls)
+
+        before = vars(base).get("__init_subclass__", _ABSENT)
+        self._before.append((base, "__init_subclass__", before))
+        base.__init_subclass__ = classmethod(init_subclass)  # type: ignore[assignment]
+        for one in _and_below(base):
+            replace(one)
+
     def undo(self) -> None:
         """Put everything back, the last first."""
         while self._before:
             owner, name, original = self._before.pop()
-            setattr(owner, name, original)
+            if original is _ABSENT:
+                delattr(owner, name)
+            else:
+                setattr(owner, name, original)
+
+
+def _and_below(base: type) -> list[type]:
+    found = [base]
+    for one in found:
+        found.extend(below for below in one.__subclasses__() if below not in found)
+    return found
