@@ -37,12 +37,12 @@ from agentmeter.integration.streams import (
 )
 from agentmeter.integration.registry import Integration, available, switch_off, switch_on
 from agentmeter.integration.reported import ReportedCall
-from agentmeter.integration.reporting import counted, reporting, said
+from agentmeter.integration.reporting import counted, reporting, reporting_context, said
 from agentmeter.integration.runs import Runs
 from agentmeter.integration.said import amend_usage, now_ns
 from agentmeter.integration.stainless import StainlessLibrary, StainlessPatch
 from agentmeter.integration.streams import watched, watched_async
-from agentmeter.integration.wrapping import inside
+from agentmeter.integration.wrapping import inside, inside_context
 from agentmeter.model import (
     ESTIMATED,
     REPORTED,
@@ -139,10 +139,12 @@ __all__ = [
     "is_installed",
     "innermost",
     "inside",
+    "inside_context",
     "now_ns",
     "parts_of",
     "see_close",
     "reporting",
+    "reporting_context",
     "said",
     "served_by",
     "switch_off",

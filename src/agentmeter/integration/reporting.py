@@ -177,3 +177,44 @@ async def _stepped_async(
     except BaseException as error:
         call.ended(told, error)
         raise
+
+
+def reporting_context(patches: Patches, make: MakeCall, read: Read) -> Callable[[Method], Method]:
+    """As ``reporting``, for a method that gives an asynchronous context manager with a stream:
+    ``read`` is asked of it when it is left.
+    """
+
+    def wrap(original: Method) -> Method:
+        def reported(*args: Any, **kwargs: Any) -> Any:
+            given = original(*args, **kwargs)
+            call = _made(make, args, kwargs) if patches.on else None
+            return given if call is None else _Streamed(call, read, given)
+
+        return reported
+
+    return wrap
+
+
+class _Streamed:
+    """A context manager whose stream reports a call."""
+
+    def __init__(self, call: ReportedCall, read: Read, given: Any) -> None:
+        self._call = call
+        self._read = read
+        self._given = given
+        self._stream: Any = None
+
+    async def __aenter__(self) -> Any:
+        try:
+            with self._call:
+                self._stream = await self._given.__aenter__()
+        except BaseException as error:
+            self._call.ended(None, error)
+            raise
+        return self._stream
+
+    async def __aexit__(self, kind: Any, error: Any, at: Any) -> Any:
+        try:
+            return await self._given.__aexit__(kind, error, at)
+        finally:
+            self._call.ended(said(self._read, self._stream), error)

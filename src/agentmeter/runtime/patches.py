@@ -36,16 +36,18 @@ class Patches:
             if self.on and name in vars(owner):
                 self.replace(owner, name, make)
 
-        def init_subclass(cls: type, **kwargs: Any) -> None:
+        @classmethod  # type: ignore[misc]  # it becomes one of ``base``
+        def init_subclass(cls: Any, **kwargs: Any) -> None:
             if before is _ABSENT:
-                super(base, cls).__init_subclass__(**kwargs)
+                super(known, cls).__init_subclass__(**kwargs)
             else:
                 before.__func__(cls, **kwargs)
             replace(cls)
 
+        known: Any = base
         before = vars(base).get("__init_subclass__", _ABSENT)
         self._before.append((base, "__init_subclass__", before))
-        base.__init_subclass__ = classmethod(init_subclass)  # type: ignore[assignment]
+        known.__init_subclass__ = init_subclass
         for one in _and_below(base):
             replace(one)
 
@@ -60,7 +62,8 @@ class Patches:
 
 
 def _and_below(base: type) -> list[type]:
-    found = [base]
+    found: list[type] = [base]
     for one in found:
-        found.extend(below for below in one.__subclasses__() if below not in found)
+        below: list[type] = one.__subclasses__()
+        found.extend(further for further in below if further not in found)
     return found
