@@ -26,8 +26,10 @@ class Patches:
     def replace(self, owner: Any, name: str, make: Callable[[Any], Method]) -> None:
         """Put ``make(original)`` in the place of a method of a class, or of a module's function."""
         original = owner.__dict__[name]
+        function = getattr(original, "__func__", original)
+        made: Any = update_wrapper(make(function), function)
         self._before.append((owner, name, original))
-        setattr(owner, name, update_wrapper(make(original), original))
+        setattr(owner, name, made if function is original else type(original)(made))
 
     def replace_below(self, base: type, name: str, make: Callable[[Any], Method]) -> None:
         """Replace a method wherever ``base`` or a class below it has one, now or later."""
