@@ -36,7 +36,7 @@ from agentmeter.integration.streams import (
     watched_async,
 )
 from agentmeter.integration.registry import Integration, available, switch_off, switch_on
-from agentmeter.integration.reported import ReportedCall
+from agentmeter.integration.reported import ReportedCall, reported_call
 from agentmeter.integration.reporting import counted, reporting, reporting_context, said
 from agentmeter.integration.runs import Runs
 from agentmeter.integration.said import amend_usage, now_ns
@@ -58,7 +58,14 @@ from agentmeter.model import (
 from agentmeter.model.providers import canonical
 from agentmeter.runtime import tokenizer
 from agentmeter.runtime.call import CallScope, facts_of
-from agentmeter.runtime.carrier import REQUEST, SCOPE, SIGNATURE, inject
+from agentmeter.runtime.carrier import (
+    REQUEST,
+    SCOPE,
+    SIGNATURE,
+    ResumedScope,
+    carrier_in,
+    inject,
+)
 from agentmeter.runtime.context import ASKING, attach, attached, current_scope, detach, innermost
 from agentmeter.runtime.counting import COUNTER
 from agentmeter.runtime.elsewhere import Handover, handover, taken_over
@@ -104,6 +111,7 @@ __all__ = [
     "MeteredMethods",
     "Patches",
     "ReportedCall",
+    "ResumedScope",
     "Runs",
     "Scope",
     "Served",
@@ -126,6 +134,7 @@ __all__ = [
     "begin",
     "begin_async",
     "canonical",
+    "carrier_in",
     "counted",
     "current_exchange",
     "current_scope",
@@ -143,6 +152,7 @@ __all__ = [
     "now_ns",
     "parts_of",
     "see_close",
+    "reported_call",
     "reporting",
     "reporting_context",
     "said",

@@ -21,6 +21,12 @@ from agentmeter.runtime.unfinished import until_exit
 _NAMES = tuple(field.name for field in fields(Call))
 
 
+def reported_call() -> "ReportedCall | None":
+    """The framework's call that this code runs for."""
+    asking = ASKING.get()
+    return asking if isinstance(asking, ReportedCall) else None
+
+
 class ReportedCall:
     """One model call of a framework, below ``parent``, from its beginning to its one end.
 
@@ -37,6 +43,7 @@ class ReportedCall:
         self._over = False
         self._lock = threading.Lock()
         self._outer = ASKING.get()
+        self._told: Call | None = None
         until_exit(self)
 
     def made(self, call: CallScope) -> None:
@@ -46,6 +53,10 @@ class ReportedCall:
             self._made.append(call)
             if self._outer is not None:  # one framework on top of another
                 self._outer.made(call)
+
+    def tell(self, told: Call) -> None:
+        """What the framework says before it is over, where it says it apart from the answer."""
+        self._told = told
 
     def asks(self) -> None:
         """Take the calls that begin in this context from now on, until this one has ended."""
@@ -81,7 +92,7 @@ class ReportedCall:
             self._over = True
         self._asks_no_more()
         with guarded("reported call"):
-            facts = self._known(told or Call())
+            facts = self._known(told or self._told or Call())
             seen = [call for call in self._made if _may_be(call.facts, facts)]
             if not seen:
                 self._record(facts, error, status)
