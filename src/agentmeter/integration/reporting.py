@@ -74,7 +74,7 @@ def _follower(original: Method) -> Callable[..., Any]:
 
 def _made(make: MakeCall, args: Any, kwargs: Any) -> ReportedCall | None:
     try:
-        return make(args[0], args[1:], kwargs)
+        return make(args[0] if args else None, args[1:], kwargs)
     except Exception as error:
         FAULTS.count("framework's call", error)
         return None

@@ -42,7 +42,7 @@ def inside(patches: Patches, make: MakeScope) -> Callable[[Method], Method]:
 
 def _made(make: MakeScope, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Scope | None:
     try:
-        return make(args[0], args[1:], kwargs)
+        return make(args[0] if args else None, args[1:], kwargs)
     except Exception as error:
         FAULTS.count("framework's scope", error)
         return None
