@@ -7,7 +7,6 @@ FOCUS = .venvs/focus
 CHROMIUM ?= chromium
 
 .PHONY: demo page test test-dialects test-integrations test-focus test-page check clean
-.PHONY: demo test test-integrations test-dialects test-focus check clean
 
 $(VENV)/.installed: pyproject.toml constraints.txt requirements-dev.txt
 	$(PYTHON) -m venv $(VENV)
@@ -19,9 +18,6 @@ demo: $(VENV)/.installed
 
 test: $(VENV)/.installed
 	$(BIN)/python -m pytest
-
-test-integrations: $(VENV)/.installed
-	$(BIN)/python -m tests.integrations.run
 
 test-dialects: $(VENV)/.installed
 	$(BIN)/python -m tests.dialects.run

@@ -15,18 +15,18 @@ class LangChainIntegration:
 
     def instrument(self, **_: Any) -> None:
         """Begin to meter; idempotent, and quiet where langchain is not installed."""
-        from importlib.util import find_spec
+        from agentmeter.integration import is_installed
 
-        if find_spec(self.library) is not None:
+        if is_installed(self.library):
             from agentmeter_langchain.patch import apply
 
             apply()
 
     def uninstrument(self, **_: Any) -> None:
         """Take the handler away, and put every patched function back."""
-        from importlib.util import find_spec
+        from agentmeter.integration import is_installed
 
-        if find_spec(self.library) is not None:
+        if is_installed(self.library):
             from agentmeter_langchain.patch import undo
 
             undo()

@@ -12,25 +12,21 @@ class PydanticAIIntegration:
 
     def instrument(self, **_: Any) -> None:
         """Begin to meter; idempotent, and quiet where the library is not installed."""
-        if self._installed():
+        from agentmeter.integration import is_installed
+
+        if is_installed(self.library):
             from agentmeter_pydantic_ai.patch import apply
 
             apply()
 
     def uninstrument(self, **_: Any) -> None:
         """Put everything back."""
-        if self._installed():
+        from agentmeter.integration import is_installed
+
+        if is_installed(self.library):
             from agentmeter_pydantic_ai.patch import undo
 
             undo()
-
-    def _installed(self) -> bool:
-        from importlib.util import find_spec
-
-        try:
-            return find_spec(self.library) is not None
-        except ModuleNotFoundError:  # of the package that it would lie in
-            return False
 
 
 __all__ = ["PydanticAIIntegration"]

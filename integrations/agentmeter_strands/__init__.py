@@ -1,4 +1,4 @@
-"""Meters ``strands``: agents, cycles of their loop, tools and model streams."""
+"""Meters ``strands``: agents, tools and model streams."""
 
 from typing import Any, ClassVar
 
@@ -12,25 +12,21 @@ class StrandsIntegration:
 
     def instrument(self, **_: Any) -> None:
         """Begin to meter; idempotent, and quiet where the library is not installed."""
-        if self._installed():
+        from agentmeter.integration import is_installed
+
+        if is_installed(self.library):
             from agentmeter_strands.patch import apply
 
             apply()
 
     def uninstrument(self, **_: Any) -> None:
         """Put everything back."""
-        if self._installed():
+        from agentmeter.integration import is_installed
+
+        if is_installed(self.library):
             from agentmeter_strands.patch import undo
 
             undo()
-
-    def _installed(self) -> bool:
-        from importlib.util import find_spec
-
-        try:
-            return find_spec(self.library) is not None
-        except ModuleNotFoundError:  # of the package that it would lie in
-            return False
 
 
 __all__ = ["StrandsIntegration"]

@@ -23,6 +23,9 @@ from agentmeter.integration.registry import (
     switch_off,
     switch_on,
 )
+from agentmeter.integration.reported import ReportedCall, reported_call
+from agentmeter.integration.reporting import counted, reporting, reporting_context, said
+from agentmeter.integration.runs import Runs
 from agentmeter.integration.said import amend_usage, now_ns
 from agentmeter.integration.stainless import StainlessLibrary, StainlessPatch
 from agentmeter.integration.streams import (
@@ -35,13 +38,6 @@ from agentmeter.integration.streams import (
     watched,
     watched_async,
 )
-from agentmeter.integration.registry import Integration, available, switch_off, switch_on
-from agentmeter.integration.reported import ReportedCall, reported_call
-from agentmeter.integration.reporting import counted, reporting, reporting_context, said
-from agentmeter.integration.runs import Runs
-from agentmeter.integration.said import amend_usage, now_ns
-from agentmeter.integration.stainless import StainlessLibrary, StainlessPatch
-from agentmeter.integration.streams import watched, watched_async
 from agentmeter.integration.wrapping import inside, inside_context
 from agentmeter.model import (
     ESTIMATED,
@@ -119,8 +115,8 @@ __all__ = [
     "StainlessLibrary",
     "StainlessPatch",
     "Status",
-    "Tally",
     "StepScope",
+    "Tally",
     "ToolScope",
     "Usage",
     "WatchedAsyncIterator",
@@ -145,17 +141,17 @@ __all__ = [
     "handover",
     "hosts_to_carry_to",
     "inject",
-    "is_installed",
     "innermost",
     "inside",
     "inside_context",
+    "is_installed",
     "now_ns",
     "parts_of",
-    "see_close",
     "reported_call",
     "reporting",
     "reporting_context",
     "said",
+    "see_close",
     "served_by",
     "switch_off",
     "switch_on",
