@@ -8,7 +8,8 @@
     ├── ConfigurationError  a setting that cannot be used
     │   ├── RateCardError   a rate card that cannot be read: names file, table and field
     │   └── PlanError       a plan that cannot be: in a file it names file, line and field
-    └── SourceError         a source of records of which nothing could be read
+    ├── SourceError         a source of records of which nothing could be read
+    └── BusyError           a folder of records that another process is rewriting
 
 Each is also the built-in error that a caller would expect (``ValueError``, ``RuntimeError`` …).
 A fault *inside* metering is none of these: it is caught at one boundary, counted and shown.
@@ -120,3 +121,7 @@ class PlanError(ConfigurationError):
 
 class SourceError(AgentmeterError, OSError):
     """A source of records of which nothing could be read."""
+
+
+class BusyError(AgentmeterError, RuntimeError):
+    """A folder of records that another process is rewriting at this moment."""

@@ -79,8 +79,8 @@ def _root(request_id: str, records: Iterable[Record], found: Gathered) -> Record
 
 def _top_name(records: Iterable[Record]) -> str:
     """What the outermost span of another instrumentation is called."""
-    top = min(records, key=lambda record: (record.started_ns, -record.ended_ns, record.span_id))
-    return top.name if top.foreign else "request"
+    order = sorted(records, key=lambda one: (one.started_ns, -one.ended_ns, one.span_id))
+    return order[0].name if order and order[0].foreign else "request"
 
 
 def _parents(records: Mapping[Key, Record], root: Record) -> dict[Key, Key | None]:

@@ -7,7 +7,8 @@ from pathlib import Path
 import click
 
 from agentmeter.cli.book import book_from
-from agentmeter.cli.report import made_from, recorded, where, write_json
+from agentmeter.cli.output import write_json
+from agentmeter.cli.report import made_from, recorded, where
 from agentmeter.exceptions import AgentmeterError
 from agentmeter.pricing import Cached, Catalog
 from agentmeter.pricing.plans import Cycle, Invoice, PlanBook, Traffic

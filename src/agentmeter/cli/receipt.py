@@ -7,7 +7,8 @@ import click
 
 from agentmeter.api import project_public_names
 from agentmeter.cli.book import book_from
-from agentmeter.cli.report import made_from, only, where, write_json
+from agentmeter.cli.output import write_json
+from agentmeter.cli.report import made_from, only, where
 from agentmeter.exceptions import AgentmeterError
 from agentmeter.model import Status
 from agentmeter.render.receipt_html import receipt_html

@@ -4,7 +4,8 @@ from pathlib import Path
 
 import click
 
-from agentmeter.cli.report import made_from, where, write_json
+from agentmeter.cli.output import write_json
+from agentmeter.cli.report import made_from, where
 from agentmeter.exceptions import ConfigurationError, SourceError
 from agentmeter.report.breakdown import leaf_key
 from agentmeter.report.reconcile.compare import reconcile as reconciled

@@ -6,23 +6,30 @@ from dataclasses import replace
 from pathlib import Path
 
 import click
-import orjson
 
 from agentmeter.api import journal_folder
+from agentmeter.cli.choosing import BY, choosing
 from agentmeter.cli.edge import Edge, edge_options
+from agentmeter.cli.output import write_json
 from agentmeter.cli.page import write_page
+from agentmeter.cli.rolled import is_compacted, show_by, show_chosen, show_origins
 from agentmeter.exceptions import ConfigurationError, SourceError
 from agentmeter.model import Entry
 from agentmeter.pricing import Cached, Catalog, Tariff
 from agentmeter.render.csv import csv_lines
 from agentmeter.report.breakdown import breakdown
-from agentmeter.report.document import row_values
 from agentmeter.report.flat import leaf_table, request_table
 from agentmeter.report.pricing import priced_now
+from agentmeter.report.provenance import origins
 from agentmeter.report.report import Report, build
-from agentmeter.report.text import request_text, rows_text
+from agentmeter.report.text import request_text
+from agentmeter.store.choice import Choice
 from agentmeter.store.reader import read
 
+_CHOSEN = (
+    "--since, --until, --where and --distribution are about the direct cost of many requests, as "
+    "text or JSON; leave --request, --csv, --html, --allocations, --round, --rounding and --tax out"
+)
 WRITABLE = click.Path(path_type=Path, dir_okay=False, writable=True)
 """A file that is written."""
 
@@ -30,11 +37,9 @@ WRITABLE = click.Path(path_type=Path, dir_okay=False, writable=True)
 @click.command()
 @click.argument("source", required=False, type=click.Path(path_type=Path))
 @click.option("--request", "request_id", help="One request, by its id or the beginning of it.")
-@click.option(
-    "--by",
-    help="Break down by agent, step, tool, branch, iteration, model, provider, user, tenant, "
-    "feature, plan or tag:NAME.",
-)
+@click.option("--by", help=f"Break down by {BY}.")
+@choosing
+@click.option("--distribution", "spread", is_flag=True, help="What a request costs: p50 … max.")
 @click.option("--json", "as_json", is_flag=True, help="JSON; amounts are decimal strings.")
 @click.option("--csv", "as_csv", is_flag=True, help="CSV, one line for each request.")
 @click.option("--leaves", is_flag=True, help="With --csv: one line for each call and charge.")
@@ -47,6 +52,8 @@ def report(
     source: Path | None,
     request_id: str | None,
     by: str | None,
+    choice: Choice,
+    spread: bool,
     as_json: bool,
     as_csv: bool,
     leaves: bool,
@@ -68,9 +75,39 @@ def report(
         raise click.UsageError("one of --json, --csv and --html; --by is shown as text or JSON")
     if leaves > as_csv or (plans and not html):
         raise click.UsageError("--leaves is for --csv, and --plans is for --html")
-    made = edge.applied(made_from(where(source)))
-    if request_id is not None:
-        made = only(made, request_id)
+    place = where(source)
+    if spread or choice != Choice():
+        if request_id or as_csv or html or edge.states or edge.allocations:
+            raise click.UsageError(_CHOSEN)
+        show_chosen(place, by, choice, spread=spread, as_json=as_json)
+    elif by is not None and request_id is None and is_compacted(place):
+        show_chosen(place, by, choice, spread=False, as_json=as_json)
+    else:
+        made = edge.applied(made_from(place))
+        made = only(made, request_id) if request_id is not None else made
+        _show(
+            made,
+            by,
+            as_json=as_json,
+            as_csv=as_csv,
+            leaves=leaves,
+            html=html,
+            plans=plans,
+            single=request_id is not None,
+        )
+
+
+def _show(
+    made: Report,
+    by: str | None,
+    *,
+    as_json: bool,
+    as_csv: bool,
+    leaves: bool,
+    html: Path | None,
+    plans: Path | None,
+    single: bool,
+) -> None:
     if by is not None:
         _broken_down(made, by, as_json=as_json)
     elif as_json:
@@ -79,21 +116,21 @@ def report(
         _write_csv(made, leaves=leaves)
     elif html is not None:
         write_page(made, html, plans)
-    elif request_id is not None:
+    elif single:
         click.echo(request_text(made.requests[0]))
     else:
         click.echo(str(made))
 
 
 def _broken_down(made: Report, by: str, *, as_json: bool) -> None:
+    if by == "origin":
+        show_origins(origins(made), as_json=as_json)
+        return
     try:
         rows = breakdown(made, by)
     except ConfigurationError as error:
         raise click.ClickException(str(error)) from error
-    if as_json:
-        write_json({"by": by, "rows": row_values(rows)})
-    else:
-        click.echo(rows_text(by, rows))
+    show_by(by, rows, as_json=as_json)
 
 
 def _write_csv(made: Report, *, leaves: bool) -> None:
@@ -105,11 +142,6 @@ def _write_csv(made: Report, *, leaves: bool) -> None:
 def where(source: Path | None) -> Path:
     """The source that is named, else the configured journal folder."""
     return source or journal_folder()
-
-
-def write_json(value: object) -> None:
-    """A value as indented JSON, in UTF-8 whatever the locale."""
-    sys.stdout.buffer.write(orjson.dumps(value, option=orjson.OPT_INDENT_2) + b"\n")
 
 
 def made_from(source: Path) -> Report:

@@ -5,8 +5,9 @@ from pathlib import Path
 
 import click
 
+from agentmeter.cli.output import write_json
 from agentmeter.cli.price import pricer_with
-from agentmeter.cli.report import recorded, where, write_json
+from agentmeter.cli.report import recorded, where
 from agentmeter.exceptions import ConfigurationError
 from agentmeter.report.reprice import Terms, replacement
 from agentmeter.report.reprice import reprice as repriced

@@ -21,6 +21,11 @@ def amount_text(amounts: Mapping[str, Decimal]) -> str:
     return " + ".join(shown)
 
 
+def day(at_ns: int) -> str:
+    """The day of an instant, in UTC: ``2026-11-24``."""
+    return iso(at_ns)[:10]
+
+
 def iso(at_ns: int) -> str:
     """An instant in ISO 8601, UTC, with microseconds."""
     return (_EPOCH + timedelta(microseconds=at_ns // 1000)).isoformat()

@@ -6,7 +6,9 @@ from typing import Any
 
 from agentmeter.exceptions import ConfigurationError
 from agentmeter.model import Extent, Kind, Usage
+from agentmeter.model.evidence import weakest
 from agentmeter.model.money import total
+from agentmeter.report.amounts import day
 from agentmeter.report.report import Amounts, Report, RequestReport, ScopeReport, added
 
 NONE = "-"
@@ -32,10 +34,9 @@ Leaf = tuple[RequestReport, tuple[ScopeReport, ...], ScopeReport]
 
 
 def breakdown(report: Report, by: str) -> tuple[Row, ...]:
-    """Rows by agent, step, tool, branch, iteration, model, provider, user, tenant, feature, plan.
+    """Rows by what ``KEYS`` lists, or by ``tag:NAME``; the dearest first.
 
-    The dearest first. Raises ``ConfigurationError`` for anything else to break down by, other than
-    ``tag:NAME``.
+    Raises ``ConfigurationError`` for anything else to break down by.
     """
     key = leaf_key(by)
     found: dict[str, list[Leaf]] = {}
@@ -56,14 +57,22 @@ def _row(name: str, leaves: list[Leaf]) -> Row:
         usage,
         added(scope.direct for _, _, scope in leaves),
         added(scope.direct for _, _, scope in leaves if scope.node.waste),
-        any(_is_lower_bound(scope) for _, _, scope in leaves),
+        any(is_lower_bound(scope) for _, _, scope in leaves),
     )
 
 
-def _is_lower_bound(scope: ScopeReport) -> bool:
+def is_lower_bound(scope: ScopeReport) -> bool:
+    """Whether a leaf may have used or cost more than is known."""
     call = scope.record.call
     known = () if call is None else call.evidence.values()
-    return bool(scope.cost.gaps) or any(one.extent is Extent.AT_LEAST for one in known)
+    cut = any(one.extent is Extent.AT_LEAST for one in known)
+    return bool(scope.cost.gaps) or scope.node.only_observed or cut
+
+
+def _evidence(scope: ScopeReport) -> str:
+    """The weakest evidence of a leaf, as one word."""
+    call = scope.record.call
+    return weakest(call.evidence.values() if call is not None else ())
 
 
 def leaves(report: Report) -> Iterator[Leaf]:
@@ -80,19 +89,20 @@ def leaves(report: Report) -> Iterator[Leaf]:
 
 def leaf_key(by: str) -> Callable[[Leaf], str | None]:
     """What a leaf is sorted by. Raises ``ConfigurationError`` for what nothing is sorted by."""
-    if by in ("agent", "step", "tool", "branch"):
-        return lambda leaf: _nearest(leaf, Kind(by))
     if by.startswith("tag:"):
         return lambda leaf: leaf[0].view.owner.tags.get(by.removeprefix("tag:"))
-    if by not in _KEYS:
-        known = ", ".join((*("agent", "step", "tool", "branch"), *_KEYS))
+    if by not in KEYS:
+        known = ", ".join(KEYS)
         raise ConfigurationError(f"cannot break down by {by!r}; there are {known} and tag:NAME")
-    return _KEYS[by]
+    return KEYS[by]
 
 
-def _nearest(leaf: Leaf, kind: Kind) -> str | None:
-    _, above, _ = leaf
-    return next((scope.record.name for scope in reversed(above) if scope.record.kind is kind), None)
+def _nearest(kind: Kind) -> Callable[[Leaf], str | None]:
+    def key(leaf: Leaf) -> str | None:
+        above = reversed(leaf[1])
+        return next((scope.record.name for scope in above if scope.record.kind is kind), None)
+
+    return key
 
 
 def _iteration(leaf: Leaf) -> str:
@@ -122,7 +132,11 @@ def _of_owner(name: str) -> Callable[[Leaf], str | None]:
     return key
 
 
-_KEYS: dict[str, Callable[[Leaf], str | None]] = {
+KEYS: dict[str, Callable[[Leaf], str | None]] = {
+    "agent": _nearest(Kind.AGENT),
+    "step": _nearest(Kind.STEP),
+    "tool": _nearest(Kind.TOOL),
+    "branch": _nearest(Kind.BRANCH),
     "iteration": _iteration,
     "model": _of_call("priced_model"),
     "provider": _of_call("provider"),
@@ -130,4 +144,9 @@ _KEYS: dict[str, Callable[[Leaf], str | None]] = {
     "tenant": _of_owner("tenant"),
     "feature": _of_owner("feature"),
     "plan": _of_owner("plan"),
+    "request": lambda leaf: leaf[0].request_id,
+    "day": lambda leaf: day(leaf[2].record.started_ns),
+    "waste": lambda leaf: leaf[2].node.waste,
+    "evidence": lambda leaf: _evidence(leaf[2]),
 }
+"""What a leaf can be sorted by; ``day`` is that of the call's start, in UTC."""

@@ -9,7 +9,7 @@ from agentmeter.model.money import plain
 from agentmeter.report import budgets
 from agentmeter.report.amounts import iso
 from agentmeter.report.breakdown import Row
-from agentmeter.report.provenance import EVIDENCE, Paid, provenance
+from agentmeter.report.provenance import EVIDENCE, Origins, Paid, provenance
 from agentmeter.report.report import Amounts, Missing, Report, RequestReport, ScopeReport
 from agentmeter.report.totals import (
     allocation_values,
@@ -53,6 +53,19 @@ def row_values(rows: Iterable[Row]) -> list[dict[str, Any]]:
             "cost": money(row.amounts),
             "waste": money(row.waste),
             "lower_bound": row.is_lower_bound,
+        }
+        for row in rows
+    ]
+
+
+def origin_values(rows: Iterable[Origins]) -> list[dict[str, Any]]:
+    """What input was paid for by origin, over many requests."""
+    return [
+        {
+            "origin": row.origin.value,
+            "calls": row.calls,
+            "tokens": row.tokens,
+            "cost": money(row.amounts),
         }
         for row in rows
     ]

@@ -23,10 +23,11 @@ def priced_now(
     that was priced when it was made, or that had no price then, stays as it is.
     """
     known = dict(tariffs)
-    return [_asked(entry, known, pricer) for entry in entries], known
+    return [asked(entry, known, pricer) for entry in entries], known
 
 
-def _asked(entry: Entry, tariffs: dict[str, Tariff], pricer: Pricer) -> Entry:
+def asked(entry: Entry, tariffs: dict[str, Tariff], pricer: Pricer) -> Entry:
+    """One entry of ``priced_now``; its tariff is added to ``tariffs``."""
     if not isinstance(entry, Record) or not entry.foreign:
         return entry
     call = entry.call

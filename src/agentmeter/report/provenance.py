@@ -7,7 +7,8 @@ from decimal import Decimal
 from agentmeter.attribution.provenance import Portion, portions
 from agentmeter.model import Origin, Usage
 from agentmeter.model.money import CONTEXT, times
-from agentmeter.report.report import Amounts, RequestReport, ScopeReport, added, walk
+from agentmeter.report.breakdown import leaves
+from agentmeter.report.report import Amounts, Report, RequestReport, ScopeReport, added, walk
 
 EVIDENCE = "estimated split of reported totals"
 
@@ -32,6 +33,16 @@ class Paid:
     def at_cached_rate(self) -> int:
         """How much of the input was read from a cache."""
         return sum(n for meter, n in self.usage.items() if meter.startswith("cache_read"))
+
+
+@dataclass(frozen=True, slots=True)
+class Origins:
+    """All that was paid for pieces of one origin, over many requests: input tokens and amounts."""
+
+    origin: Origin
+    calls: int
+    tokens: int
+    amounts: Amounts
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +71,29 @@ def provenance(request: RequestReport) -> Provenance:
             by_piece.setdefault((segment.origin, segment.digest), []).append(sent)
             by_origin.setdefault((segment.origin, None), []).append(sent)
     return Provenance(_paid(by_origin), _paid(by_piece), untold)
+
+
+def by_origin(scope: ScopeReport) -> dict[Origin, tuple[int, Amounts]]:
+    """Tokens and cost of one call's input, by where it came from."""
+    found: dict[Origin, tuple[int, Amounts]] = {}
+    for segment, usage in _portions(scope):
+        tokens, amounts = found.get(segment.origin, (0, {}))
+        paid = added([amounts, _cost(scope, usage)])
+        found[segment.origin] = (tokens + usage.total_input, paid)
+    return found
+
+
+def origins(report: Report) -> tuple[Origins, ...]:
+    """What the input of all requests was paid for, by where it came from; the dearest first."""
+    found: dict[Origin, list[tuple[int, Amounts]]] = {}
+    for _, _, scope in leaves(report):
+        for origin, paid in by_origin(scope).items():
+            found.setdefault(origin, []).append(paid)
+    rows = [
+        Origins(origin, len(paid), sum(n for n, _ in paid), added(amounts for _, amounts in paid))
+        for origin, paid in found.items()
+    ]
+    return tuple(sorted(rows, key=lambda row: (-sum(row.amounts.values()), row.origin)))
 
 
 def _portions(scope: ScopeReport) -> tuple[Portion, ...]:

@@ -6,8 +6,9 @@ from agentmeter.model import Record, Usage
 from agentmeter.report import budgets
 from agentmeter.report.amounts import amount_text, iso
 from agentmeter.report.breakdown import Row
+from agentmeter.report.distribution import Distribution
 from agentmeter.report.document import money
-from agentmeter.report.provenance import EVIDENCE, Paid, provenance
+from agentmeter.report.provenance import EVIDENCE, Origins, Paid, provenance
 from agentmeter.report.report import Report, RequestReport, ScopeReport
 from agentmeter.report.table import table
 from agentmeter.report.totals import cells, figures, heads, notes, total_cells
@@ -97,6 +98,31 @@ def rows_text(by: str, rows: Iterable[Row]) -> str:
         for row in rows
     )
     return table(lines, right=(1, 2, 3, 4, 5))
+
+
+def origins_text(rows: Iterable[Origins]) -> str:
+    """What input was paid for by origin, over many requests."""
+    lines = [("origin", "calls", "input tokens", "cost")]
+    lines.extend(
+        (row.origin.value, f"{row.calls:,}", f"{row.tokens:,}", amount_text(row.amounts))
+        for row in rows
+    )
+    return "\n".join([table(lines, right=(1, 2, 3)), f"({EVIDENCE})"])
+
+
+def distribution_text(found: Distribution) -> str:
+    """The cost of a request as a distribution."""
+    lines = [("cost of a request", "")]
+    lines.extend(
+        (f"p{percent}", amount_text({found.currency: cost}))
+        for percent, cost in found.percentiles.items()
+    )
+    lines.append(("max", amount_text({found.currency: found.dearest})))
+    lines.append((f"{found.requests:,} requests", amount_text({found.currency: found.total})))
+    told = table(lines, right=(1,))
+    if not found.partial:
+        return told
+    return f"{told}\n{found.partial:,} of them may have cost more than is known"
 
 
 def _listed(one: RequestReport, more: tuple[str, ...]) -> tuple[str, ...]:

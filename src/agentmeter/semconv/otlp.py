@@ -40,17 +40,26 @@ def _any_value(value: Value) -> dict[str, Any]:
 def spans_in(document: object) -> Iterator[tuple[Any, str]]:
     """Every span of one OTLP JSON document as written, and its instrumentation scope's name.
 
+    Raises ``ValueError``, as ``parts_in`` does.
+    """
+    for span, scope, _ in parts_in(document):
+        yield span, str(scope.get("name", ""))
+
+
+def parts_in(document: object) -> Iterator[tuple[Any, Mapping[str, Any], Any]]:
+    """Every span of one OTLP JSON document as written, its instrumentation scope and resource.
+
     What stands in the place of a resource, scope or span and is no object comes as it is. Raises
     ``ValueError`` if the document is not an OTLP trace export.
     """
     if not isinstance(document, Mapping) or not isinstance(document.get("resourceSpans"), list):
         raise ValueError("not OTLP JSON: no 'resourceSpans' list at the top")
     for resource in document["resourceSpans"]:
+        about = resource.get("resource") if isinstance(resource, Mapping) else None
         for scope in _below(resource, "scopeSpans"):
             made_by = scope.get("scope") if isinstance(scope, Mapping) else None
-            name = str(made_by.get("name", "")) if isinstance(made_by, Mapping) else ""
             for span in _below(scope, "spans"):
-                yield span, name
+                yield span, made_by if isinstance(made_by, Mapping) else {}, about
 
 
 def _below(parent: Any, name: str) -> Any:

@@ -273,9 +273,11 @@ class Journal:
             ignore.write_text("*\n")
         name = f"{os.getpid()}-{os.urandom(6).hex()}.jsonl"
         flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_APPEND | os.O_CLOEXEC
-        file = os.open(self.folder / name, flags, 0o600)
+        opening = self.folder / f".{name}.opening"
+        file = os.open(opening, flags, 0o600)
         with suppress(OSError):  # not every file system has locks; the records matter more
             fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        opening.rename(self.folder / name)  # a compaction sees it only once it is locked
         return file
 
     # -- reading back ----------------------------------------------------------------------

@@ -1,13 +1,13 @@
-"""Reading records back: OTLP JSON or JSON lines, a file or a folder of them.
+"""Reading records back: OTLP JSON or JSON lines and what has been compacted, one or a folder.
 
 What cannot be read is reported with file and line, and everything else is kept.
 """
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 import orjson
 
@@ -15,12 +15,11 @@ from agentmeter.exceptions import SourceError
 from agentmeter.model import Entry, Record
 from agentmeter.pricing.tariff import Tariff
 from agentmeter.semconv import names
-from agentmeter.semconv.dialects import observed
-from agentmeter.semconv.fields import SpanFields
-from agentmeter.semconv.otlp import fields_from_json, odd_instants, schema_of, spans_in
-from agentmeter.semconv.reading import entry_of
+from agentmeter.semconv.otlp import schema_of, spans_in
+from agentmeter.store.folder import Generation, Holdings, entries_name, holdings
+from agentmeter.store.rows import ENTRY_COLUMNS, Read, read_span, said
 
-_SUFFIXES = (".jsonl", ".json", ".ndjson")
+_TRIES = 5
 
 
 @dataclass(slots=True)
@@ -41,6 +40,21 @@ class Contents:
             counts.update(counted)
         return dict(counts)
 
+    def take(self, read: Read) -> None:
+        """Add what one span said."""
+        if read.tariff is not None:
+            self.tariffs[read.tariff.digest] = read.tariff
+        if read.entry is not None:
+            self.entries.append(read.entry)
+            self.foreign_spans += read.foreign
+        if read.faults is not None:
+            self.recorded_faults[read.faults[0]] = read.faults[1]
+        self.problems.extend(read.problems)
+
+
+class _MovedError(Exception):
+    """A file went while it was to be read: a compaction has just replaced it."""
+
 
 def read(source: str | Path) -> Contents:
     """Everything readable in ``source``, a file or a folder.
@@ -53,49 +67,118 @@ def read(source: str | Path) -> Contents:
             f"{path}: no such file or folder; run an instrumented program first, "
             "or name a journal folder or an OTLP JSON file"
         )
-    contents = Contents()
-    for file in _files(path):
-        _read_file(file, contents)
+    contents = _read_folder(path) if path.is_dir() else _read_one(path)
     if contents.problems and not contents.entries and not contents.foreign_spans:
         raise SourceError(f"nothing could be read: {'; '.join(contents.problems[:3])}")
     return contents
 
 
-def _files(path: Path) -> list[Path]:
-    if path.is_file():
-        return [path]
-    return sorted(file for file in path.iterdir() if file.suffix in _SUFFIXES)
+def _read_one(file: Path) -> Contents:
+    contents = Contents()
+    if file.suffix == ".parquet":
+        _read_parquet(file, contents)
+    else:
+        read_text(file, contents)
+    return contents
 
 
-def _read_file(file: Path, contents: Contents) -> None:
+def _read_folder(folder: Path) -> Contents:
+    """All that counts in a folder at one moment: begun anew where files were replaced meanwhile."""
+    for _ in range(_TRIES):
+        held = holdings(folder)
+        contents = Contents(problems=[*held.problems, *map(strange, held.strangers)])
+        try:
+            for generation in held.generations:
+                _read_parquet(folder / entries_name(generation.name), contents, held, generation)
+            for file in held.texts:
+                read_text(file, contents, held)
+        except _MovedError:
+            continue
+        return contents
+    raise SourceError(f"{folder}: is being rewritten all the time; try again later")
+
+
+def strange(file: Path) -> str:
+    """What is said of Parquet that is nobody's."""
+    return f"{file}: Parquet that agentmeter did not write; not read"
+
+
+def _read_parquet(
+    file: Path,
+    contents: Contents,
+    held: Holdings | None = None,
+    generation: Generation | None = None,
+) -> None:
+    from agentmeter.store.parquet import check_columns, connect, entry_rows, quoted, read_fetched
+
+    with connect() as connection:
+        problem = check_columns(connection, file, ENTRY_COLUMNS)
+        if problem is not None:
+            _moved(file, held, generation)
+            contents.problems.append(problem)
+            return
+        import duckdb
+
+        try:
+            for row in entry_rows(connection, f"read_parquet({quoted(file)})"):
+                contents.take(read_fetched(row))
+        except (duckdb.Error, OSError, ValueError) as error:
+            contents.problems.append(f"{file}: damaged: {str(error).splitlines()[0]}")
+
+
+def _moved(file: Path, held: Holdings | None, generation: Generation | None) -> None:
+    """Tell a generation that has been replaced since from one that has lost its file."""
+    gone = held is not None and not file.exists()
+    if gone and held is not None and generation not in holdings(held.folder).generations:
+        raise _MovedError
+
+
+def read_text(file: Path, contents: Contents, held: Holdings | None = None) -> None:
+    """Read a file of OTLP JSON, whole or as lines."""
     try:
         data = file.read_bytes()
+    except FileNotFoundError as error:
+        if held is not None:
+            raise _MovedError from error
+        contents.problems.append(f"{file}: cannot be read: {error.strerror}")
+        return
     except OSError as error:
         contents.problems.append(f"{file}: cannot be read: {error.strerror}")
         return
-    if b"\0" in data[:1024]:
+    if is_binary(file):
         contents.problems.append(f"{file}: a binary file, not OTLP JSON")
         return
     newer: set[int] = set()
-    for line, text in _documents(data):
+    for line, text in documents(data):
         try:
             document = orjson.loads(text)
             spans = list(spans_in(document))
         except ValueError as error:
-            contents.problems.append(f"{file}, line {line}: {_said(error)}")
+            contents.problems.append(f"{file}, line {line}: {said(error)}")
             continue
-        if schema_of(document) > names.SCHEMA_VERSION:
-            newer.add(schema_of(document))
+        newer.add(schema_of(document))
         for span, scope in spans:
-            _read_span(span, scope, f"{file}, line {line}", contents)
-    contents.problems.extend(
+            contents.take(read_span(span, scope, f"{file}, line {line}"))
+    contents.problems.extend(is_newer(file, newer))
+
+
+def is_newer(file: Path, versions: Iterable[int]) -> list[str]:
+    """What is said of a file that states schema versions above ours."""
+    return [
         f"{file}: written by a newer agentmeter (schema {version}, this one reads "
         f"{names.SCHEMA_VERSION}): what it does not know is missing; upgrade agentmeter-otel"
-        for version in sorted(newer)
-    )
+        for version in sorted(versions)
+        if version > names.SCHEMA_VERSION
+    ]
 
 
-def _documents(data: bytes) -> Iterator[tuple[int, bytes]]:
+def is_binary(file: Path) -> bool:
+    """Whether this is no text at all."""
+    with file.open("rb") as handle:
+        return b"\0" in handle.read(1024)
+
+
+def documents(data: bytes) -> Iterator[tuple[int, bytes]]:
     """Lines where the first line is a document of its own, else the whole file as one."""
     lines = data.splitlines()
     try:
@@ -113,62 +196,6 @@ def _documents(data: bytes) -> Iterator[tuple[int, bytes]]:
             yield number, line
 
 
-def _said(error: ValueError) -> str:
-    if isinstance(error, orjson.JSONDecodeError):
-        return f"not JSON ({error.msg} at column {error.colno}); cut off, or not a journal"
-    return str(error)
-
-
-def _read_span(span: Any, scope: str, place: str, contents: Contents) -> None:
-    if not isinstance(span, Mapping):
-        contents.problems.append(f"{place}: not OTLP JSON: {span!r:.60} is no object")
-        return
-    try:
-        fields = fields_from_json(span, scope)
-        contents.problems.extend(f"{place}: {odd}" for odd in odd_instants(span))
-        aside = _ASIDE.get(fields.attributes.get(names.ENTRY))
-        if aside is not None:
-            aside(fields, place, contents)
-            return
-        entry = entry_of(fields)
-    except (KeyError, TypeError, ValueError, AttributeError, ArithmeticError) as error:
-        contents.problems.append(f"{place}: {type(error).__name__}: {error}")
-        return
-    if entry is None:
-        contents.problems.append(f"{place}: an entry of a kind that this version does not know")
-    else:
-        contents.entries.append(entry)
-
-
-def _take_tariff(fields: SpanFields, place: str, contents: Contents) -> None:
-    tariff = Tariff.from_json(orjson.loads(str(fields.attributes[names.TARIFF_BODY])))
-    contents.tariffs[tariff.digest] = tariff
-
-
-def _take_faults(fields: SpanFields, place: str, contents: Contents) -> None:
-    contents.recorded_faults[fields.span_id] = {
-        name.removeprefix(names.FAULT): count
-        for name, count in fields.attributes.items()
-        if name.startswith(names.FAULT) and isinstance(count, int)
-    }
-
-
-def _take_foreign(fields: SpanFields, place: str, contents: Contents) -> None:
-    """A span of another instrumentation; what it says that cannot be right is told of."""
-    record, problems = observed(fields)
-    contents.entries.append(record)
-    contents.foreign_spans += 1
-    contents.problems.extend(f"{place}: {problem}" for problem in problems)
-
-
-_ASIDE: dict[Any, Callable[[SpanFields, str, Contents], None]] = {
-    "tariff": _take_tariff,
-    "faults": _take_faults,
-    None: _take_foreign,
-}
-"""What is no entry, by the kind that it states."""
-
-
 def read_request(folder: Path, request_id: str) -> Iterable[Entry]:
     """The entries of one request in a journal folder, the work that it shares included."""
     found = _naming({request_id}, folder)
@@ -182,28 +209,52 @@ def read_request(folder: Path, request_id: str) -> Iterable[Entry]:
 def read_on(folder: Path, read_so_far: dict[Path, int]) -> Contents:
     """What a journal folder has come to hold since; moves ``read_so_far`` (bytes by file) on.
 
-    A line that is still being written is left for the next time.
+    A line that is still being written is left for the next time. What is compacted meanwhile comes
+    once more: an entry repeated is an entry still.
     """
     contents = Contents()
-    for file in _files(folder) if folder.is_dir() else ():
-        begin = read_so_far.get(file, 0)
-        if file.stat().st_size <= begin:
-            continue
-        with file.open("rb") as opened:
-            opened.seek(begin)
-            data = opened.read()
-        whole = data.rfind(b"\n") + 1
-        read_so_far[file] = begin + whole
-        for number, line in enumerate(data[:whole].splitlines(), 1):
-            _read_line(line, f"{file}, line {number} after byte {begin}", contents)
+    if not folder.is_dir():
+        return contents
+    held = holdings(folder)
+    for generation in held.generations:
+        compacted = folder / entries_name(generation.name)
+        if compacted not in read_so_far:
+            read_so_far[compacted] = generation.entries
+            _read_parquet(compacted, contents)
+    for file in held.texts:
+        with suppress(FileNotFoundError):  # compacted since
+            _read_appended(file, read_so_far, contents)
     return contents
 
 
+def _read_appended(file: Path, read_so_far: dict[Path, int], contents: Contents) -> None:
+    begin = read_so_far.get(file, 0)
+    if file.stat().st_size <= begin:
+        return
+    with file.open("rb") as opened:
+        opened.seek(begin)
+        data = opened.read()
+    whole = data.rfind(b"\n") + 1
+    read_so_far[file] = begin + whole
+    for number, line in enumerate(data[:whole].splitlines(), 1):
+        _read_line(line, f"{file}, line {number} after byte {begin}", contents)
+
+
 def _naming(ids: set[str], folder: Path) -> list[Entry]:
-    """The entries whose lines name one of ``ids``."""
-    wanted = tuple(orjson.dumps(one)[1:-1] for one in ids)
+    """The entries that name one of ``ids`` as theirs, or as one that shares them."""
+    for _ in range(_TRIES):
+        with suppress(FileNotFoundError):  # compacted in this moment
+            return _named_now(ids, folder)
+    return []
+
+
+def _named_now(ids: set[str], folder: Path) -> list[Entry]:
+    held = holdings(folder)
     contents = Contents()
-    for file in _files(folder):
+    for generation in held.generations:
+        _read_named(folder / entries_name(generation.name), sorted(ids), contents)
+    wanted = tuple(orjson.dumps(one)[1:-1] for one in ids)
+    for file in held.texts:
         with file.open("rb") as lines:
             for number, line in enumerate(lines, 1):
                 if any(one in line for one in wanted):
@@ -211,9 +262,21 @@ def _naming(ids: set[str], folder: Path) -> list[Entry]:
     return contents.entries
 
 
+def _read_named(file: Path, ids: list[str], contents: Contents) -> None:
+    from agentmeter.store.parquet import connect, entry_rows, quoted, read_fetched
+
+    with connect() as connection:
+        relation = f"read_parquet({quoted(file)})"
+        theirs = f"WHERE request_id IN ({', '.join('?' * len(ids))})"  # finds the row group
+        shared = "WHERE shares IS NOT NULL AND list_has_any(shares, ?)"
+        for rest, values in ((theirs, ids), (shared, [ids])):
+            for row in entry_rows(connection, relation, rest, values):
+                contents.take(read_fetched(row))
+
+
 def _read_line(line: bytes, place: str, contents: Contents) -> None:
     try:
         for span, scope in spans_in(orjson.loads(line)):
-            _read_span(span, scope, place, contents)
+            contents.take(read_span(span, scope, place))
     except ValueError as error:
-        contents.problems.append(f"{place}: {_said(error)}")
+        contents.problems.append(f"{place}: {said(error)}")
