@@ -1,8 +1,9 @@
-"""Impossible usage is refused with the arithmetic; the call goes on as unknown."""
+"""Impossible usage is refused with the arithmetic, and counted; the call goes on as unknown."""
 
 import pytest
 
 import agentmeter as am
+from agentmeter.runtime.faults import FAULTS
 from agentmeter.testing import Kept
 
 BAD = [
@@ -19,12 +20,13 @@ BAD = [
 
 @pytest.mark.parametrize(("used", "message"), BAD)
 def test_impossible_usage_is_refused(used: object, message: str, meter: Kept) -> None:
-    """The error names the field; the call is then shown as unknown, not as zero."""
-    with (
-        pytest.raises(am.UsageError, match=message),
-        am.call(provider="openai", model="gpt-5") as call,
-    ):
+    """The fault names the field; nothing is raised, and the call is unknown, not zero."""
+    with am.call(provider="openai", model="gpt-5") as call:
         call.record(used)
+    (fault,) = FAULTS.counts()
+    FAULTS.clear()
+    assert fault.startswith("call.record: ")
+    assert message in fault
     report = meter.report().unattributed
     assert report is not None
     assert report.evidence == {"unknown": 1}

@@ -241,14 +241,41 @@ def _switch(
     return text in _TRUE
 
 
+_NEUTRAL: Mapping[str, Any] = {
+    "rate_card": "", "plans": "", "public_names": {}, "budgets": (), "budget_store": "",
+    "journal": True, "spans": True, "stamp_owner": True, "provenance": True,
+    "flush_on_close": False,
+}
+"""What each setting is where the one that was made cannot be used."""
+
+
 def configure_default() -> None:
-    """Configure from the environment at first use; what is wrong is counted."""
-    try:
-        configure()
-    except ConfigurationError as error:
-        FAULTS.count("configuration", error)
-        STATE.pricer = STATE.pricer or _pricer(None, None)
-        STATE.configured = True
+    """Configure from the environment at first use. A setting that cannot be used is counted with
+    what is wrong with it and left out; the journal and every other setting stay.
+    """
+    instead: dict[str, Any] = {}
+    while len(instead) < len(_NEUTRAL):
+        try:
+            configure(**instead)
+        except ConfigurationError as error:
+            FAULTS.count(f"configuration: {error}")
+            instead.update(_mended(instead, str(error)))
+        else:
+            return
+    configure(**instead)
+
+
+def _mended(instead: Mapping[str, Any], problem: str) -> Mapping[str, Any]:
+    """The setting without which ``problem`` is gone, at its neutral value."""
+    for name, value in _NEUTRAL.items():
+        if name not in instead:
+            try:
+                configure(**instead, **{name: value})
+            except ConfigurationError as error:
+                if str(error) == problem:
+                    continue
+            return {name: value}
+    return _NEUTRAL
 
 
 def flush(timeout: float = 5.0) -> bool:

@@ -74,3 +74,20 @@ def test_faults_of_ended_processes_and_the_projects_folder(tmp_path: Path) -> No
     assert "journal: kept, 2 entries" in doctor.stdout
     assert "  3 x planned" in doctor.stdout
     assert "  1 x owner field 'user': a callable needs a decorated function" in doctor.stdout
+
+
+def test_a_bad_setting_is_left_out_and_the_journal_stays(tmp_path: Path) -> None:
+    """Two settings that cannot be used are told by the doctor; what was metered is on record."""
+    (tmp_path / "r.toml").write_text('[[rate]]\nmodel = "m"\ninptu = "1"\n')
+    program = (
+        "import agentmeter as am\n"
+        "with am.request(user='u'), am.call(provider='openai', model='gpt-5') as call:\n"
+        "    call.record(am.Usage(input=8))\n"
+    )
+    env = {**os.environ, "AGENTMETER_RATE_CARD": "r.toml", "AGENTMETER_PROVENANCE": "maybe"}
+    subprocess.run([sys.executable, "-c", program], cwd=tmp_path, check=True, timeout=60, env=env)
+    document = json.loads(agentmeter("report", "--json", cwd=tmp_path).stdout)
+    assert document["requests"][0]["cost"] == {"amount": "0.00001", "currency": "USD"}
+    doctor = agentmeter("doctor", cwd=tmp_path).stdout
+    assert "r.toml, line 3: inptu: unknown field" in doctor
+    assert "provenance (AGENTMETER_PROVENANCE): 'maybe' is neither true nor false" in doctor

@@ -483,3 +483,24 @@ def test_arguments_that_do_not_fit_are_refused_at_the_call() -> None:
         generator()  # type: ignore[call-arg]
     with pytest.raises(TypeError):
         async_generator()  # type: ignore[call-arg]
+
+
+def test_a_name_may_be_given_by_its_name(meter: Kept) -> None:
+    """``name=`` names a scope, and a request that was entered can reject its last call."""
+
+    @am.tool(name="search")
+    def s() -> None:
+        with am.call(name="ask", provider="openai", model="gpt-5") as call:
+            call.record(am.Usage(input=1))
+
+    with am.request(name="question") as request:
+        s()
+        assert request.reject("did not validate")
+    (one,) = meter.report().requests
+    (tool,) = one.tree.children
+    assert (one.tree.record.name, tool.record.name, tool.children[0].record.name) == (
+        "question",
+        "search",
+        "ask",
+    )
+    assert tool.children[0].node.waste == "did not validate"

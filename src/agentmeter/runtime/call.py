@@ -84,11 +84,17 @@ class CallScope(Scope):
 
         ``used`` is a ``Usage``, a mapping (by meter, or a provider's usage object), or a
         provider's response. Saying it again replaces what was said; once the call is over it is an
-        amendment, which holds where its evidence is stronger than what was known. Raises
-        ``UsageError`` for impossible usage (a negative count, a part larger than its whole) or an
-        unknown shape.
+        amendment, which holds where its evidence is stronger than what was known.
+
+        What no usage can be read from (a negative count, a part larger than its whole, an unknown
+        shape) is counted as a fault with its arithmetic, and the call stays unknown: a provider's
+        odd answer must not end the request that it came for.
         """
-        facts = facts_of(used, self._said.get("provider"))
+        try:
+            facts = facts_of(used, self._said.get("provider"))
+        except UsageError as error:
+            FAULTS.count(f"call.record: {error}")
+            return
         usage = facts.usage
         told = {name: getattr(facts, name) for name in _TOLD if getattr(facts, name)}
         self.update(

@@ -28,7 +28,6 @@ def request(function: F, /) -> F: ...
 @overload
 def request(
     name: str | None = None,
-    /,
     *,
     user: Given = None,
     tenant: Given = None,
@@ -41,7 +40,6 @@ def request(
 ) -> RequestScope: ...
 def request(
     name: Any = None,
-    /,
     *,
     user: Given = None,
     tenant: Given = None,
@@ -69,9 +67,9 @@ def request(
 def agent(function: F, /) -> F: ...
 @overload
 def agent(
-    name: str | None = None, /, *, budget: "Budget | None" = None, **attributes: str
+    name: str | None = None, *, budget: "Budget | None" = None, **attributes: str
 ) -> AgentScope: ...
-def agent(name: Any = None, /, *, budget: "Budget | None" = None, **attributes: str) -> Any:
+def agent(name: Any = None, *, budget: "Budget | None" = None, **attributes: str) -> Any:
     """An agent at work; attributes are kept on its record as text."""
     return _made(AgentScope, name, attributes, budget)
 
@@ -80,9 +78,9 @@ def agent(name: Any = None, /, *, budget: "Budget | None" = None, **attributes: 
 def step(function: F, /) -> F: ...
 @overload
 def step(
-    name: str | None = None, /, *, budget: "Budget | None" = None, **attributes: str
+    name: str | None = None, *, budget: "Budget | None" = None, **attributes: str
 ) -> StepScope: ...
-def step(name: Any = None, /, *, budget: "Budget | None" = None, **attributes: str) -> Any:
+def step(name: Any = None, *, budget: "Budget | None" = None, **attributes: str) -> Any:
     """A step of an agent's work: a plan, a retrieval, a refinement."""
     return _made(StepScope, name, attributes, budget)
 
@@ -91,9 +89,9 @@ def step(name: Any = None, /, *, budget: "Budget | None" = None, **attributes: s
 def tool(function: F, /) -> F: ...
 @overload
 def tool(
-    name: str | None = None, /, *, budget: "Budget | None" = None, **attributes: str
+    name: str | None = None, *, budget: "Budget | None" = None, **attributes: str
 ) -> ToolScope: ...
-def tool(name: Any = None, /, *, budget: "Budget | None" = None, **attributes: str) -> Any:
+def tool(name: Any = None, *, budget: "Budget | None" = None, **attributes: str) -> Any:
     """A tool that an agent runs."""
     return _made(ToolScope, name, attributes, budget)
 
@@ -102,9 +100,9 @@ def tool(name: Any = None, /, *, budget: "Budget | None" = None, **attributes: s
 def branch(function: F, /) -> F: ...
 @overload
 def branch(
-    name: str | None = None, /, *, budget: "Budget | None" = None, **attributes: str
+    name: str | None = None, *, budget: "Budget | None" = None, **attributes: str
 ) -> BranchScope: ...
-def branch(name: Any = None, /, *, budget: "Budget | None" = None, **attributes: str) -> Any:
+def branch(name: Any = None, *, budget: "Budget | None" = None, **attributes: str) -> Any:
     """A branch that may be thrown away: ``branch.discard()`` makes its cost waste."""
     return _made(BranchScope, name, attributes, budget)
 
@@ -114,7 +112,6 @@ def call(function: F, /) -> F: ...
 @overload
 def call(
     name: str | None = None,
-    /,
     *,
     provider: str | None = None,
     model: str | None = None,
@@ -125,7 +122,6 @@ def call(
 ) -> CallScope: ...
 def call(
     name: Any = None,
-    /,
     *,
     provider: str | None = None,
     model: str | None = None,

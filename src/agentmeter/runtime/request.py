@@ -151,6 +151,10 @@ class RequestScope(Scope):
         """Mark all that was spent on this request as waste."""
         throw_away(self.scope_id, self.request_id, self.ledger, reason=reason)
 
+    def reject(self, reason: str = "rejected output") -> bool:
+        """Mark the call that ended last as waste, as ``current().reject`` does."""
+        return _rejected(self._live(), reason)
+
     def _live(self) -> Ledger:
         if self.ledger is None:
             raise ScopeError(
@@ -226,10 +230,14 @@ class RequestHandle:
 
         For validation that fails. Returns whether there was such a call.
         """
-        last = self.ledger.last_call()
-        if last is not None:
-            throw_away(last, self.id, self.ledger, reason=reason)
-        return last is not None
+        return _rejected(self.ledger, reason)
+
+
+def _rejected(ledger: Ledger, reason: str) -> bool:
+    last = ledger.last_call()
+    if last is not None:
+        throw_away(last, ledger.request_id, ledger, reason=reason)
+    return last is not None
 
 
 def remaining_in(scope: Scope) -> "Remaining":
