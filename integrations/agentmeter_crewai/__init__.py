@@ -8,7 +8,7 @@ class CrewAIIntegration:
 
     name = "crewai"
     library = "crewai"
-    supported: ClassVar = {"crewai": ">=1.15"}
+    supported: ClassVar = {"crewai": ">=1.15.30"}
 
     def instrument(self, **_: Any) -> None:
         """Begin to meter; idempotent, and quiet where the library is not installed."""

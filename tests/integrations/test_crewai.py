@@ -3,13 +3,15 @@
 import asyncio
 import os
 from collections.abc import Iterator
+from importlib.util import find_spec
 from typing import Any
 
 import pytest
 
+if find_spec("crewai") is None:
+    pytest.skip("crewai is not here", allow_module_level=True)
 os.environ["CREWAI_DISABLE_TELEMETRY"] = os.environ["OTEL_SDK_DISABLED"] = "true"
 os.environ["CREWAI_TRACING_ENABLED"] = "false"
-pytest.importorskip("crewai")
 
 from crewai import LLM, Agent, Crew, Task
 from crewai.llms.base_llm import BaseLLM
