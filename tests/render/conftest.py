@@ -44,7 +44,7 @@ def address(value: dict[str, Any], tmp_path_factory: pytest.TempPathFactory) -> 
     return file.as_uri()
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")  # no longer: while it is open, an event loop runs in this thread
 def browser() -> Iterator[Browser]:
     if CHROMIUM is None:
         pytest.skip("no chromium is installed: make test-page installs it")
