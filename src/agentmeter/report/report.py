@@ -8,7 +8,7 @@ from typing import Any
 
 from agentmeter.attribution.node import Node, RequestView
 from agentmeter.attribution.view import view
-from agentmeter.model import UNATTRIBUTED, Entry, Extent, Record, Status, Usage
+from agentmeter.model import UNATTRIBUTED, Entry, Extent, Record, Usage
 from agentmeter.model.evidence import weakest
 from agentmeter.model.money import CONTEXT
 from agentmeter.pricing.allocation.rule import Allocation
@@ -92,7 +92,6 @@ class RequestReport:
         return (
             bool(self.missing or self.only_observed or self.view.missing)
             or Extent.AT_LEAST.value in self.evidence
-            or self.tree.record.status is Status.NEVER_CLOSED
         )
 
     @property
