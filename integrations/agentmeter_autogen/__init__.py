@@ -7,7 +7,7 @@ class AutogenIntegration:
     """Meters every agent of the installed ``autogen_agentchat``."""
 
     name = "autogen"
-    library = "autogen_core"
+    library = "autogen_agentchat"
     supported: ClassVar = {"autogen-agentchat": ">=0.7", "autogen-core": ">=0.7"}
 
     def instrument(self, **_: Any) -> None:

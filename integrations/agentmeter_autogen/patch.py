@@ -4,9 +4,10 @@ Sync tools run in the event loop's threads; the ``concurrency`` integration take
 """
 
 from collections.abc import Mapping
-from importlib.util import find_spec
 from typing import Any
 
+from autogen_agentchat.agents import BaseChatAgent
+from autogen_agentchat.teams import BaseGroupChat
 from autogen_core.models import ChatCompletionClient
 from autogen_core.tools import BaseTool
 
@@ -31,23 +32,15 @@ def apply() -> None:
     if PATCHES.on:
         return
     try:
-        if find_spec("autogen_agentchat") is not None:
-            _apply_to_agents()
+        for name in ("on_messages", "on_messages_stream"):
+            PATCHES.replace_below(BaseChatAgent, name, inside(PATCHES, _agent))
+        PATCHES.replace(BaseGroupChat, "run_stream", inside(PATCHES, _agent))
         PATCHES.replace_below(BaseTool, "run_json", inside(PATCHES, _tool))
         for name in ("create", "create_stream"):
             PATCHES.replace_below(ChatCompletionClient, name, reporting(PATCHES, _asked, _facts))
     except BaseException:
         PATCHES.undo()  # half a patch would meter half
         raise
-
-
-def _apply_to_agents() -> None:
-    from autogen_agentchat.agents import BaseChatAgent
-    from autogen_agentchat.teams import BaseGroupChat
-
-    for name in ("on_messages", "on_messages_stream"):
-        PATCHES.replace_below(BaseChatAgent, name, inside(PATCHES, _agent))
-    PATCHES.replace(BaseGroupChat, "run_stream", inside(PATCHES, _agent))
 
 
 def undo() -> None:
