@@ -26,7 +26,6 @@ from agentmeter.integration.registry import (
 from agentmeter.integration.reported import ReportedCall, reported_call
 from agentmeter.integration.reporting import counted, reporting, reporting_context, said
 from agentmeter.integration.runs import Runs
-from agentmeter.integration.said import amend_usage, now_ns
 from agentmeter.integration.stainless import StainlessLibrary, StainlessPatch
 from agentmeter.integration.streams import (
     Tally,
@@ -123,7 +122,6 @@ __all__ = [
     "WatchedIterator",
     "advanced",
     "advanced_async",
-    "amend_usage",
     "attach",
     "attached",
     "available",
@@ -145,7 +143,6 @@ __all__ = [
     "inside",
     "inside_context",
     "is_installed",
-    "now_ns",
     "parts_of",
     "reported_call",
     "reporting",

@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from agentmeter.integration.bounds import Bounds
-from agentmeter.integration.said import now_ns
 from agentmeter.model import Attempt, Call
+from agentmeter.runtime.state import STATE
 
 if TYPE_CHECKING:
     from agentmeter.integration.exchange import Exchange
@@ -75,10 +75,10 @@ class Attempts:
 
     def begin(self) -> None:
         """A request is being sent."""
-        self._started = now_ns()
+        self._started = STATE.now_ns()
 
     def end(self, http_status: int | None, error_type: str | None = None) -> None:
         """The try that began last is over."""
         if self._started is not None:
-            self.done.append(Attempt(self._started, now_ns(), http_status, error_type))
+            self.done.append(Attempt(self._started, STATE.now_ns(), http_status, error_type))
             self._started = None

@@ -15,7 +15,6 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
 from agentmeter.integration.endpoint import Attempts, Body, Endpoint
-from agentmeter.integration.said import amend_usage
 from agentmeter.integration.sides import unknown_sides
 from agentmeter.model import (
     ESTIMATED,
@@ -219,7 +218,7 @@ def _estimate(
         counted["output"] = tokenizer.count(text, model).tokens
     known = {"input": ESTIMATED, "output": output}
     if counted:
-        amend_usage(scope, Usage(counted), {side: known[side] for side in counted})
+        scope.amend(Usage(counted), {side: known[side] for side in counted})
 
 
 def status_of(error: BaseException) -> Status:

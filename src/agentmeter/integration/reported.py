@@ -10,12 +10,12 @@ import threading
 from dataclasses import fields, replace
 from typing import Any
 
-from agentmeter.integration.said import amend_usage, now_ns
 from agentmeter.model import REPORTED, UNKNOWN, Attempt, Call, Status, Usage
 from agentmeter.runtime.call import CallScope
 from agentmeter.runtime.context import ASKING
 from agentmeter.runtime.faults import guarded
 from agentmeter.runtime.scope import Scope
+from agentmeter.runtime.state import STATE
 from agentmeter.runtime.unfinished import until_exit
 
 _NAMES = tuple(field.name for field in fields(Call))
@@ -38,7 +38,7 @@ class ReportedCall:
         self._observer = observer
         self._parent = parent
         self._facts = facts
-        self._started = now_ns()
+        self._started = STATE.now_ns()
         self._made: list[CallScope] = []
         self._over = False
         self._lock = threading.Lock()
@@ -113,7 +113,7 @@ class ReportedCall:
         """What is told beside the calls that were seen: what they do not know, or the excess."""
         named = [call for call in seen if call.facts.response_id] if facts.response_id else []
         if blank := [call for call in named or seen if not _knows(call.facts)]:
-            amend_usage(blank[-1], facts.usage, dict.fromkeys(facts.usage, REPORTED))
+            blank[-1].amend(facts.usage, dict.fromkeys(facts.usage, REPORTED))
         elif not named:
             excess = facts.usage.excess_over(_sum(seen))
             if excess:
@@ -129,7 +129,7 @@ class ReportedCall:
         http_status = getattr(error, "status_code", None)
         if error is not None and isinstance(http_status, int):
             kind = type(error).__name__
-            scope.attempt(Attempt(self._started, now_ns(), http_status, kind))
+            scope.attempt(Attempt(self._started, STATE.now_ns(), http_status, kind))
         scope.open(self._parent)
         if self._outer is not None:
             self._outer.made(scope)

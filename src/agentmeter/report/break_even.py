@@ -8,7 +8,7 @@ from typing import Protocol
 from agentmeter.exceptions import ConfigurationError
 from agentmeter.model.money import CONTEXT
 from agentmeter.pricing.plans.traffic import Traffic, from_units
-from agentmeter.report.tail import nearest_rank
+from agentmeter.report.rank import nearest_rank
 
 _PLACES = Decimal("0.000001")
 _GROUPS = 1000

@@ -6,6 +6,7 @@ from decimal import Decimal
 
 from agentmeter.model.money import plain, total
 from agentmeter.report.breakdown import is_lower_bound, leaves
+from agentmeter.report.rank import nearest_rank
 from agentmeter.report.report import Report
 
 PERCENTS = (50, 90, 95, 99)
@@ -42,14 +43,12 @@ class Distribution:
 def distribution(report: Report, currency: str = "USD") -> Distribution:
     """The distribution over the requests of a report; unattributed work is in none of them."""
     costs = sorted(one.amounts.get(currency, Decimal(0)) for one in report.requests)
-    count = len(costs)
     ranked = {
-        percent: costs[-(-count * percent // 100) - 1] if costs else Decimal(0)
-        for percent in PERCENTS
+        percent: nearest_rank(costs, percent) if costs else Decimal(0) for percent in PERCENTS
     }
     dearest = costs[-1] if costs else Decimal(0)
     partial = sum(
         any(is_lower_bound(scope) for _, _, scope in leaves(Report((one,))))
         for one in report.requests
     )
-    return Distribution(currency, count, total(costs), ranked, dearest, partial)
+    return Distribution(currency, len(costs), total(costs), ranked, dearest, partial)

@@ -1,13 +1,12 @@
 """The tail of cost per request: quantiles by nearest rank, and the share of the dearest."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from decimal import Decimal
-from fractions import Fraction
 from itertools import accumulate
 
 from agentmeter.model.money import CONTEXT
 from agentmeter.pricing.plans.traffic import Traffic, from_units
+from agentmeter.report.rank import nearest_rank, rank
 
 QUANTILES = ("50", "90", "95", "99", "99.9")
 """Percentiles that are told, beside the largest of all."""
@@ -54,12 +53,6 @@ def tail(traffic: Traffic) -> Tail | None:
     )
 
 
-def nearest_rank(ordered: Sequence[int], percent: str) -> int:
-    """The smallest value that at least so many percent of the values do not exceed."""
-    rank = -(-len(ordered) * Fraction(percent) // 100)
-    return ordered[max(0, int(rank) - 1)]
-
-
 def ratio(part: Decimal, whole: Decimal) -> Decimal:
     """``part / whole`` to twelve places; zero where the whole is."""
     if not whole:
@@ -74,5 +67,5 @@ def _part(part: int, whole: int) -> Decimal:
 def _dearest(sums: list[int], percent: str) -> Decimal:
     """The part of the cost that so many percent of the requests, one at least, make."""
     count = len(sums) - 1
-    dearest = int(-(-count * Fraction(percent) // 100))
+    dearest = rank(count, percent)
     return _part(100 * (sums[-1] - sums[count - dearest]), sums[-1])

@@ -103,9 +103,13 @@ class CallScope(Scope):
             **told,
         )
         if self._closed:
-            self._amend()
+            self.amend(self.facts.usage, self.facts.evidence)
 
-    def _amend(self) -> None:
+    def amend(self, usage: Usage, evidence: Mapping[str, Evidence]) -> None:
+        """Say later what the closed call used: an amendment, since records never change.
+
+        The tariff is asked for again, since a call closed without any usage named none.
+        """
         with guarded("amendment"):
             tariff, _ = STATE.tariff_of(self.facts)
             said = Amendment(
@@ -113,14 +117,14 @@ class CallScope(Scope):
                 self.request_id,
                 self.scope_id,
                 STATE.now_ns(),
-                self.facts.usage,
-                self.facts.evidence,
+                usage,
+                evidence,
                 tariff.digest if tariff else None,
             )
             emit(said, self.ledger, tariff)
-            self.amend_reservation(said.usage, said.evidence, tariff)
+            self._amend_reservation(usage, evidence, tariff)
 
-    def amend_reservation(
+    def _amend_reservation(
         self, usage: Usage, evidence: Mapping[str, Evidence], tariff: "Tariff | None"
     ) -> None:
         """Tell the budgets above what the call took, as it is known now."""

@@ -7,6 +7,7 @@ from typing import Any
 
 from agentmeter.model.money import CONTEXT, plain, total
 from agentmeter.report.page.percent import percent
+from agentmeter.report.rank import nearest_rank, rank
 
 PERCENTS = (50, 90, 95, 99)
 DEAREST = (1, 5, 10)
@@ -30,7 +31,7 @@ def histogram(costs: Sequence[Decimal], currency: str) -> dict[str, Any]:
         "requests": count,
         "mean": plain(CONTEXT.quantize(mean, Decimal("1e-12"))),
         "percentiles": {
-            f"p{percent_}": plain(ascending[-(-count * percent_ // 100) - 1] if count else mean)
+            f"p{percent_}": plain(nearest_rank(ascending, percent_) if count else mean)
             for percent_ in PERCENTS
         },
         "max": plain(ascending[-1]) if count else "0",
@@ -42,7 +43,7 @@ def histogram(costs: Sequence[Decimal], currency: str) -> dict[str, Any]:
 
 def _dearest(ascending: list[Decimal], whole: Decimal, part: int) -> dict[str, Any]:
     """What the dearest ``part`` percent of the requests, one at least, cost together."""
-    count = -(-len(ascending) * part // 100)
+    count = rank(len(ascending), part)
     cost = total(ascending[-count:])
     return {
         "percent": part,
