@@ -24,7 +24,7 @@ from agentmeter.testing import ModelServer, Reply
 
 ROOT = Path(__file__).parents[1]
 sys.path.insert(0, str(ROOT))
-from tests.dialects.run import _environment  # noqa: E402  # one maker of environments is enough
+from tests.environments import environment  # noqa: E402  # one maker of environments is enough
 
 HELLO: Any = [{"role": "user", "content": "hello world"}]
 COUNTED = tokenizer.count_chat_input(HELLO, None, "gpt-5").tokens
@@ -110,7 +110,7 @@ def main() -> None:
     contenders = {
         "agentmeter": ours(metered),
         f"{wants['packages'][-1].replace('==', ' ')}, `cost_limit`": pydantic_ai(
-            _environment(PYDANTIC_AI, wants)
+            environment(PYDANTIC_AI, wants)
         ),
         "a check after each call": ours(naive),
     }
