@@ -29,7 +29,7 @@ from agentmeter.runtime.public import agent, branch, call, request, step, tool
 from agentmeter.runtime.request import current
 
 if TYPE_CHECKING:
-    from agentmeter.runtime.alerts import Alert, emit_event, on
+    from agentmeter.runtime.alerts import Alert, on
     from agentmeter.runtime.budget.account import Remaining
     from agentmeter.runtime.budget.shared import RedisBudgets
     from agentmeter.runtime.budget.value import Budget, BudgetRule
@@ -68,7 +68,6 @@ __all__ = [
     "charge",
     "configure",
     "current",
-    "emit_event",
     "flush",
     "forecast",
     "inject",
@@ -86,7 +85,6 @@ __all__ = [
 
 _LATER = {
     "Alert": "runtime.alerts",
-    "emit_event": "runtime.alerts",
     "Budget": "runtime.budget.value",
     "BudgetRule": "runtime.budget.value",
     "RedisBudgets": "runtime.budget.shared",

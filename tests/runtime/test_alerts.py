@@ -3,7 +3,6 @@
 import threading
 from collections.abc import Callable, Iterator
 from decimal import Decimal
-from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -17,9 +16,10 @@ from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanE
 import agentmeter as am
 from agentmeter.exceptions import ConfigurationError
 from agentmeter.model import Owner
-from agentmeter.runtime.alerts import watched
-from agentmeter.runtime.alerts.events import WORKER
+from agentmeter.runtime.alerts.events import WORKER, subscribers
 from agentmeter.runtime.alerts.jump import Jump, Jumps
+from agentmeter.runtime.budget.account import Account
+from agentmeter.runtime.budget.store import Draw, MemoryBudgets, Standing
 from agentmeter.runtime.counting import COUNTER
 from agentmeter.runtime.faults import FAULTS
 from agentmeter.runtime.ledger import Ledger
@@ -44,7 +44,7 @@ def watch(meter: Kept) -> Iterator[Watch]:
     yield begin
     for stop in stops:
         stop()
-    assert (Ledger.watchers, Ledger.tool_watcher) == ((), None)
+    assert (Ledger.watchers, Ledger.tool_watcher, Ledger.budget_watcher) == ((), None, None)
 
 
 def settle() -> None:
@@ -137,7 +137,7 @@ def test_an_unsubscribed_callback_is_told_no_more(watch: Watch) -> None:
         search("a")
     settle()
     assert told == []
-    assert (Ledger.watchers, watched("loop.repeats")) == ((), False)
+    assert (Ledger.watchers, subscribers("loop.repeats")) == ((), ())
 
 
 def test_callbacks_run_elsewhere_and_their_faults_are_counted() -> None:
@@ -166,9 +166,9 @@ def test_a_callback_that_blocks_holds_nobody_up() -> None:
     """The application goes on; what waits is bounded, and what goes over is counted."""
     gate = threading.Event()
     with metered():
-        stop = am.on("budget.threshold", lambda _: gate.wait(10), share="0.5")
+        stop = am.on("loop.repeats", lambda _: gate.wait(10))
         for _ in range(10_003):
-            am.emit_event("budget.threshold", budget="b", limit=10, before=0, spent=6)
+            stop.tell(None, {})
         gate.set()
         WORKER.settle()
         stop()
@@ -177,30 +177,97 @@ def test_a_callback_that_blocks_holds_nobody_up() -> None:
 
 
 def test_a_budgets_threshold_is_told_when_it_is_passed(watch: Watch) -> None:
-    """Exactly by the step that reaches the share; of the budget that was named."""
+    """By the call that reaches the share, once; of the budget that was named."""
     half, most, other = (
         watch("budget.threshold", share="0.5"),
         watch("budget.threshold", budget="daily"),
         watch("budget.threshold", budget="other"),
     )
-    figures = ["0", "0.2", "0.5", "0.7", "0.8", "0.9"]
-    with am.request(user="u") as request:
-        for before, spent in pairwise(figures):
-            am.emit_event(
-                "budget.threshold",
-                request.ledger,
-                budget="daily",
-                measure="usd",
-                limit=Decimal(1),
-                before=Decimal(before),
-                spent=Decimal(spent),
-            )
-    settle()
-    assert [one.facts["spent"] for one in half] == [Decimal("0.5")]
+    with am.request(user="u", budget=am.Budget(usd="1", name="daily")) as request:
+        for _ in range(9):
+            am.charge("x", usd="0.1")
+            settle()
+    assert [dict(one.facts) for one in half] == [
+        {
+            "budget": "daily",
+            "scope": f"request {request.id}",
+            "share": Decimal("0.5"),
+            "measure": "usd",
+            "limit": Decimal(1),
+            "spent": Decimal("0.5"),
+        }
+    ]
     assert [one.facts["spent"] for one in most] == [Decimal("0.8")]
-    assert most[0].facts["share"] == Decimal("0.8")
-    assert most[0].owner == Owner("u")
+    assert (most[0].owner, most[0].request_id) == (Owner("u"), request.id)
     assert other == []
+
+
+def test_every_measure_of_a_budget_has_a_threshold(watch: Watch) -> None:
+    """Tokens and calls as well as dollars; a step's budget is told with its request."""
+    told = watch("budget.threshold", share="0.5")
+    with am.request() as request, am.step("plan", budget=am.Budget(tokens=100, calls=4)):
+        for tokens in (40, 20, 1):
+            with am.call(provider="openai", model="gpt-5") as call:
+                call.record(am.Usage(input=tokens))
+            settle()
+    assert [(one.request_id, one.facts["measure"], one.facts["spent"]) for one in told] == [
+        (request.id, "tokens", 60),
+        (request.id, "calls", 2),
+    ]
+
+
+def test_a_threshold_is_passed_by_what_is_known_later(watch: Watch) -> None:
+    """Late usage counts when it becomes known; less than was told before is not told again."""
+    told = watch("budget.threshold", share="0.5")
+    with am.request(budget=am.Budget(tokens=100)):
+        with am.call(provider="openai", model="gpt-5") as call:
+            call.record(am.Usage(input=10))
+        settle()
+        assert told == []
+        for tokens in (70, 20, 80):
+            call.record(am.Usage(input=tokens))
+            settle()
+    assert [one.facts["spent"] for one in told] == [70]
+
+
+def test_a_rules_threshold_is_told_of_the_request_that_reached_it(watch: Watch) -> None:
+    """A user's budget is spent by many requests; the one that passes the share is named."""
+    told = watch("budget.threshold", share="0.5")
+    am.configure(budgets=[am.BudgetRule(by="user", per="day", usd="1")])
+    try:
+        requests = []
+        for _ in range(3):
+            with am.request(user="u") as request:
+                am.charge("x", usd="0.3")
+            settle()
+            requests.append(request.id)
+    finally:
+        am.configure(budgets=[])
+    assert [(one.request_id, one.facts["scope"]) for one in told] == [
+        (requests[1], "user 'u' per day")
+    ]
+
+
+def test_what_others_had_spent_before_is_no_news() -> None:
+    """A process that begins with a shared budget nearly spent does not tell of it once more."""
+    account = Account("k", am.Budget(usd="1"), "user 'u' per day", MemoryBudgets(), 0)
+    account.saw(Standing(Draw(Decimal("0.9"))))
+    assert account.told_of(Draw(Decimal("0.95"))) == Draw(Decimal("0.9"))
+    assert account.told_of(Draw(Decimal("0.94"))) == Draw(Decimal("0.95"))
+    assert account.told_of(Draw(Decimal("0.97"))) == Draw(Decimal("0.95"))
+
+
+def test_a_threshold_that_shared_work_passes(watch: Watch) -> None:
+    """Each request's budget is told with its own request."""
+    told = watch("budget.threshold", share="0.5")
+    budget = am.Budget(usd="1")
+    with am.request(user="a", budget=budget) as a, am.request(user="b", new=True) as b:
+        with am.shared({a: 1, b: 1}):
+            am.charge("x", usd="1.2")
+        settle()
+    assert [(one.request_id, one.owner, one.facts["spent"]) for one in told] == [
+        (a.id, Owner("a"), Decimal("0.6"))
+    ]
 
 
 def test_a_users_cost_that_jumps(watch: Watch) -> None:

@@ -22,6 +22,7 @@ from agentmeter.model import (
 from agentmeter.model import UNKNOWN as UNKNOWN_EVIDENCE
 from agentmeter.runtime.context import ASKING, attach, current_scope
 from agentmeter.runtime.faults import FAULTS, guarded
+from agentmeter.runtime.ledger import Ledger
 from agentmeter.runtime.scope import Scope, emit
 from agentmeter.runtime.state import STATE
 from agentmeter.semconv.writing import span_name
@@ -131,6 +132,7 @@ class CallScope(Scope):
         if self.reservation is not None:
             with guarded("budget"):
                 self.reservation.amend(usage, evidence, tariff)
+                self._charged(self.reservation)
 
     def update(self, **facts: Any) -> None:
         """Set fields of the call's facts; they are put together when somebody asks for them."""
@@ -235,6 +237,13 @@ class CallScope(Scope):
             if self.facts.usage and self.facts.charge is None:
                 tariff, _ = STATE.tariff_of(self.facts)
             self.reservation.settle(self.facts, tariff, self.started_ns)
+            self._charged(self.reservation)
+
+    def _charged(self, reservation: "Reservation") -> None:
+        """Tell who wants to know how budgets stand."""
+        watcher = Ledger.budget_watcher
+        if watcher is not None:
+            watcher(self.ledger, reservation.accounts)
 
 
 _TOLD = (

@@ -29,6 +29,8 @@ Listener = Callable[["Ledger", Entry | None], None]
 """Called with a ledger and what was added to it, or ``None`` when its request is over."""
 ToolWatcher = Callable[["Ledger", str, Callable[[], Mapping[str, Any]]], None]
 """Called with a ledger, a tool's name and what gives the tool's arguments."""
+BudgetWatcher = Callable[["Ledger | None", "Iterable[Account]"], None]
+"""Called with a call's ledger and the accounts that it has been charged to."""
 
 _PATIENCE = 4
 _ledgers: "WeakSet[Ledger]" = WeakSet()
@@ -43,6 +45,8 @@ class Ledger:
     """Who listens to the ledgers of all requests."""
     tool_watcher: "ClassVar[ToolWatcher | None]" = None
     """Who wants to know of every tool that is run, by name and arguments."""
+    budget_watcher: "ClassVar[BudgetWatcher | None]" = None
+    """Who wants to know of budgets that calls were charged to."""
 
     def __init__(self, request_id: str, owner: Owner) -> None:
         self.request_id = request_id

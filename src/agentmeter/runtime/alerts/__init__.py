@@ -4,6 +4,6 @@ stop = am.on("loop.repeats", callback, times=3)
 """
 
 from agentmeter.runtime.alerts.alert import Alert
-from agentmeter.runtime.alerts.events import emit_event, on, watched
+from agentmeter.runtime.alerts.events import on
 
-__all__ = ["Alert", "emit_event", "on", "watched"]
+__all__ = ["Alert", "on"]

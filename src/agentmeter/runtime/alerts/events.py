@@ -8,12 +8,9 @@ import atexit
 import inspect
 import threading
 from collections.abc import Callable, Mapping
-from decimal import Decimal
 from typing import Any
 
-from agentmeter.exceptions import ConfigurationError
 from agentmeter.model import NOBODY, UNATTRIBUTED
-from agentmeter.model.money import CONTEXT
 from agentmeter.runtime.alerts.alert import Alert, Fact
 from agentmeter.runtime.alerts.conditions import conditions
 from agentmeter.runtime.counting import Counter
@@ -82,7 +79,7 @@ class _Board:
 
     def _watch(self) -> None:
         """Listen to ledgers exactly as far as somebody wants to know."""
-        from agentmeter.runtime.alerts import repeats, spending
+        from agentmeter.runtime.alerts import repeats, spending, thresholds
 
         repeating = bool(self.by_event.get("loop.repeats"))
         costing = any(self.by_event.get(name) for name in ("forecast.exceeded", "cost.jump"))
@@ -91,6 +88,8 @@ class _Board:
         others = tuple(one for one in Ledger.watchers if one not in ours)
         Ledger.watchers = (*others, *(watch for watch, on in wanted if on))
         Ledger.tool_watcher = repeats.tool_ran if repeating else None
+        limited = bool(self.by_event.get("budget.threshold"))
+        Ledger.budget_watcher = thresholds.watch if limited else None
 
     def submit(self, callback: Callable[[Alert], Any], alert: Alert) -> None:
         with self._lock:
@@ -114,8 +113,8 @@ _BOARD = _Board()
 def on(event: str, callback: Callable[[Alert], Any] | None = None, /, **given: Any) -> Subscription:
     """Have ``callback`` called with an ``Alert``; the result ends that when it is called.
 
-    ``budget.threshold``: ``share`` (0.8) of a limit of a budget is spent, of the one called
-    ``budget`` if that is given.
+    ``budget.threshold``: ``share`` (0.8) of a budget's dollars, tokens or calls is spent, of the
+    one called ``budget`` if that is given; once for each account and measure in this process.
     ``forecast.exceeded``: a request costs more than ``percent`` (95) of recorded requests like it;
     once for a request, never where too few are on record.
     ``loop.repeats``: the same call, or the same tool with the same arguments, was made ``times``
@@ -138,33 +137,6 @@ def on(event: str, callback: Callable[[Alert], Any] | None = None, /, **given: A
 def subscribers(event: str) -> tuple[Subscription, ...]:
     """Who wants to know of an event."""
     return _BOARD.by_event.get(event, ())
-
-
-def watched(event: str) -> bool:
-    """Whether anybody wants to know, for who would have to work the figures out."""
-    return bool(subscribers(event))
-
-
-def emit_event(event: str, ledger: Ledger | None = None, /, **facts: Fact) -> None:
-    """Tell of something that happened in a request, to those whose conditions it meets.
-
-    Of ``budget.threshold`` the facts are ``budget``, ``measure``, ``limit``, and what was spent
-    ``before`` and is ``spent`` now; who asked for a share is told when that is passed in between.
-    Never raises but for an event that there is none of; does not wait.
-    """
-    if event != "budget.threshold":
-        raise ConfigurationError(f"{event!r} is not told of from outside; budget.threshold is")
-    with guarded("alert"):
-        for one in subscribers(event):
-            if _passed(one.conditions, facts):
-                one.tell(ledger, {**facts, "share": one.conditions["share"]})
-
-
-def _passed(asked: Mapping[str, Any], facts: Mapping[str, Fact]) -> bool:
-    if asked["budget"] not in (None, facts.get("budget")):
-        return False
-    at = CONTEXT.multiply(asked["share"], Decimal(facts["limit"]))
-    return Decimal(facts["before"]) < at <= Decimal(facts["spent"])
 
 
 @atexit.register

@@ -71,6 +71,7 @@ class Account:
         self.until_ns = until_ns
         self.most = Draw()
         """The most that was spent and reserved together, as far as this process has seen."""
+        self._told: Draw | None = None
         self.counts = dict.fromkeys(("exceeded", "refused", "clamped", "open_ended", "cut"), 0)
         weakref.finalize(self, store.forget, key).atexit = False
 
@@ -93,6 +94,17 @@ class Account:
         taken = standing.spent + standing.reserved
         with _COUNTING:
             self.most = self.most + taken.above(self.most)
+            self._told = standing.spent if self._told is None else self._told
+
+    def told_of(self, spent: Draw) -> Draw:
+        """Take note of what is spent, for who watches; gives what was spent the last time.
+
+        What others had spent when this process first asked is nobody's news.
+        """
+        with _COUNTING:
+            before = self._told or Draw()
+            self._told = before + spent.above(before)
+        return before
 
     def counted(self, what: str) -> None:
         """One more call was refused, clamped, let past the limit …"""
