@@ -8,12 +8,15 @@ import inspect
 import threading
 from collections.abc import AsyncIterator, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 import agentmeter as am
+from agentmeter.model import Extent
+from agentmeter.runtime.call import CallScope
 from agentmeter.runtime.context import current_scope
 from agentmeter.runtime.counting import COUNTER
 from agentmeter.runtime.state import STATE
@@ -309,6 +312,34 @@ def test_usage_that_is_said_after_a_call_is_over_is_laid_over_it(meter: Kept) ->
     (one,) = meter.report().requests
     assert (one.evidence, one.missing) == ({"reported": 2}, ())
     assert str(request.cost) == "0.000135 USD"
+
+
+def test_what_a_decorated_call_returns_is_recorded(meter: Kept) -> None:
+    """A response, or a usage; what the function said itself stays, and other values say nothing."""
+
+    @am.call(provider="openai", model="gpt-5")
+    def ask(answer: Any, said: am.Usage | None = None) -> Any:
+        if said is not None:
+            scope = current_scope()
+            assert isinstance(scope, CallScope)
+            scope.record(said)
+        return answer
+
+    @am.call(provider="openai", model="gpt-5")
+    async def asked(answer: Any) -> Any:
+        return answer
+
+    response = {"id": "r-1", "model": "gpt-5", "usage": {"prompt_tokens": 7, "completion_tokens": 2}}
+    with am.request() as request:
+        assert ask(response) is response
+        assert asyncio.run(asked(am.Usage(input=5))) == am.Usage(input=5)
+        assert ask(response, am.Usage(input=1)) is response
+        assert ask("text") == "text"
+        assert ask({"usage": {"prompt_tokens": -1}}) == {"usage": {"prompt_tokens": -1}}
+    assert request.usage == am.Usage(input=13, output=2)
+    leaves = [entry.call for entry in meter.records if entry.call is not None]
+    assert [call.response_id for call in leaves] == ["r-1", None, None, None, None]
+    assert [call.evidence["input"].extent for call in leaves[3:]] == [Extent.UNKNOWN] * 2
 
 
 def test_faults_without_end_are_counted_in_one_place() -> None:

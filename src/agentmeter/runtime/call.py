@@ -1,6 +1,7 @@
 """Calls: the leaves that consume."""
 
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import replace
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any, Self
@@ -105,6 +106,17 @@ class CallScope(Scope):
         )
         if self._closed:
             self.amend(self.facts.usage, self.facts.evidence)
+
+    def returned(self, result: object) -> None:
+        """Record what a decorated function gave back, where that states usage and nothing did.
+
+        A function may give back anything: what no usage can be read from says nothing.
+        """
+        if self.contains_calls or self.facts.evidence or self.facts.charge is not None:
+            return
+        with guarded("call.record"), suppress(UsageError):
+            if facts_of(result, self._said.get("provider")).usage:
+                self.record(result)
 
     def amend(self, usage: Usage, evidence: Mapping[str, Evidence]) -> None:
         """Say later what the closed call used: an amendment, since records never change.

@@ -101,6 +101,7 @@ def _run_function(scope: Scope, wrapped: Any, args: Any, kwargs: Any) -> Any:
         raise
     if inspect.iscoroutine(result):
         return _finished(scope, result)
+    scope.returned(result)
     scope.close()
     return result
 
@@ -112,13 +113,16 @@ async def _finished(scope: Scope, coroutine: Coroutine[Any, Any, Any]) -> Any:
     except BaseException as error:
         scope.close(error)
         raise
+    scope.returned(result)
     scope.close()
     return result
 
 
 async def _run_coroutine(scope: Scope, wrapped: Any, args: Any, kwargs: Any) -> Any:
     async with scope:
-        return await wrapped(*args, **kwargs)
+        result = await wrapped(*args, **kwargs)
+        scope.returned(result)
+        return result
 
 
 def _run_generator(scope: Scope, wrapped: Any, args: Any, kwargs: Any) -> Any:

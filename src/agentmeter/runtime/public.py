@@ -132,6 +132,8 @@ def call(
 ) -> Any:
     """One leaf that consumes, for clients without an integration; ``record`` what it used.
 
+    Of a decorated function the provider's response, or a ``Usage``, that it returns is recorded.
+
     ``provider`` and ``model`` as the provider names them; ``operation`` is the conventions'
     ``gen_ai.operation.name``: ``chat``, ``embeddings`` … ``input_tokens`` and ``max_tokens`` are
     what it takes in and gives out at most: so much is reserved of the budgets above it.

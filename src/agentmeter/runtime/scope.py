@@ -192,6 +192,9 @@ class Scope:
         """Whom the request is billed to."""
         return self.ledger.owner if self.ledger is not None else Owner()
 
+    def returned(self, result: object) -> None:
+        """Take note of what the decorated function gave back."""
+
     def close(self, error: BaseException | None = None, status: Status | None = None) -> None:
         """End; a second close does nothing."""
         if self._closed:
