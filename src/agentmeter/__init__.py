@@ -38,6 +38,7 @@ if TYPE_CHECKING:
     from agentmeter.runtime.pricing import price
     from agentmeter.runtime.provenance.documents import retrieved
     from agentmeter.runtime.shared import shared
+    from agentmeter.store.recorded import report_on
 
 __version__ = "0.1.0"
 
@@ -74,6 +75,7 @@ __all__ = [
     "instrument",
     "on",
     "price",
+    "report_on",
     "request",
     "resume",
     "retrieved",
@@ -93,6 +95,7 @@ _LATER = {
     "inject": "runtime.carrier",
     "on": "runtime.alerts",
     "price": "runtime.pricing",
+    "report_on": "store.recorded",
     "resume": "runtime.carrier",
     "retrieved": "runtime.provenance.documents",
     "shared": "runtime.shared",

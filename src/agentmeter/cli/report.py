@@ -1,6 +1,5 @@
 """``agentmeter report``: what the recorded requests cost."""
 
-import gc
 import sys
 from dataclasses import replace
 from pathlib import Path
@@ -15,16 +14,16 @@ from agentmeter.cli.page import write_page
 from agentmeter.cli.rolled import is_compacted, show_by, show_chosen, show_origins
 from agentmeter.exceptions import ConfigurationError, SourceError
 from agentmeter.model import Entry
-from agentmeter.pricing import Cached, Catalog, Tariff
+from agentmeter.pricing import Tariff
 from agentmeter.render.csv import csv_lines
 from agentmeter.report.breakdown import breakdown
 from agentmeter.report.flat import leaf_table, request_table
-from agentmeter.report.pricing import priced_now
 from agentmeter.report.provenance import origins
-from agentmeter.report.report import Report, build
+from agentmeter.report.report import Report
 from agentmeter.report.text import request_text
+from agentmeter.store import recorded as store
 from agentmeter.store.choice import Choice
-from agentmeter.store.reader import read
+from agentmeter.store.recorded import report_on
 
 _CHOSEN = (
     "--since, --until, --where and --distribution are about the direct cost of many requests, as "
@@ -145,31 +144,19 @@ def where(source: Path | None) -> Path:
 
 
 def made_from(source: Path) -> Report:
-    """The report over a source.
-
-    Read and built without collections in between, which would take as long as the reading.
-    """
-    gc.disable()
+    """The report over a source."""
     try:
-        entries, tariffs, faults = recorded(source)
-        return build(entries, tariffs, faults=faults)
-    finally:
-        gc.enable()
+        return report_on(source)
+    except SourceError as error:
+        raise click.ClickException(str(error)) from error
 
 
 def recorded(source: Path) -> tuple[list[Entry], dict[str, Tariff], dict[str, int]]:
-    """The entries of a source, the tariffs that they name, and what could not be read.
-
-    Calls known from the spans of other instrumentations are priced now.
-    """
+    """The entries of a source, the tariffs that they name, and what could not be read."""
     try:
-        contents = read(source)
+        return store.recorded(source)
     except SourceError as error:
         raise click.ClickException(str(error)) from error
-    entries, tariffs = contents.entries, contents.tariffs
-    if contents.foreign_spans:
-        entries, tariffs = priced_now(entries, tariffs, Cached(Catalog()))
-    return entries, tariffs, contents.faults()
 
 
 def only(made: Report, request_id: str) -> Report:
