@@ -31,3 +31,19 @@ def test_a_name_cannot_steer_the_terminal_that_it_is_shown_on() -> None:
     assert "\t" not in shown
     assert shown.count(r"\x1b[2Jeve\nline") == 2
     assert "Zoë" in shown
+
+
+def _asked(user: str | None, scope: str, start: int) -> Record:
+    owner = Owner(user, "acme")
+    return Record("r", scope, None, Kind.REQUEST, "ask", owner, start, start + 1)
+
+
+def test_an_id_that_was_given_out_twice_is_noticed() -> None:
+    """The owner is what the first said, and the fields that others say differently are named."""
+    made = build([_asked("a", "s1", 1), _asked("b", "s2", 2), _asked(None, "s3", 3)], {})
+    (one,) = made.requests
+    assert (one.view.owner.user, one.view.contested) == ("a", ("user",))
+    assert made.to_json()["requests"][0]["contested"] == ["user"]
+    assert "two owners (user)" in str(made)
+    (agreed,) = build([_asked("a", "s1", 1), _asked(None, "s2", 2)], {}).requests
+    assert agreed.view.contested == ()

@@ -44,6 +44,8 @@ class RequestView:
 
     ``missing`` names the scopes that are known to have been opened and left no record, by where
     they stood; ``missing_parents`` counts the scopes that hang below the root for want of theirs.
+    ``contested`` names the owner fields that records state differently, which is what an id that
+    was given to two requests looks like; ``owner`` has what the first of them said.
     """
 
     request_id: str
@@ -51,6 +53,7 @@ class RequestView:
     owner: Owner
     missing_parents: int = 0
     missing: tuple[str, ...] = ()
+    contested: tuple[str, ...] = ()
 
 
 def nodes(root: Node) -> Iterator[Node]:

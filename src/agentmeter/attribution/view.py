@@ -30,6 +30,8 @@ FOLDED = "folded"
 REFUSED = "refused"
 """The attribute that says how many calls that budgets refused a folded record stands for."""
 
+_FIELDS = ("user", "tenant", "feature", "plan")
+
 FOLDER = OURS + ".folded"
 """The observer of folded records; a scope of the application's may have any attribute."""
 
@@ -50,6 +52,7 @@ def _request(request_id: str, found: Gathered) -> RequestView:
         _joined_owner(tree),
         tree.loose,
         tuple(sorted(_missing(tree))) if request_id != UNATTRIBUTED else (),
+        _contested(tree) if request_id != UNATTRIBUTED else (),
     )
 
 
@@ -59,6 +62,15 @@ def _joined_owner(tree: Tree) -> Owner:
     for record in ordered:
         owner = owner.filled_from(record.owner)
     return owner
+
+
+def _contested(tree: Tree) -> tuple[str, ...]:
+    """The owner fields that records state differently: an id that was given out twice."""
+    owners: dict[int, Owner] = {}
+    for record in tree.records.values():
+        owners[id(record.owner)] = record.owner
+    said = {name: {getattr(one, name) for one in owners.values()} - {None} for name in _FIELDS}
+    return tuple(name for name, values in said.items() if len(values) > 1)
 
 
 def _missing(tree: Tree) -> Iterable[str]:

@@ -101,6 +101,7 @@ def _request(one: RequestReport) -> dict[str, Any]:
         **budgets.values(one),
         "missing_parents": one.view.missing_parents,
         "missing": list(one.view.missing),
+        "contested": list(one.view.contested),
         "provenance": provenance_values(one),
         "tree": _scope(one.tree),
     }

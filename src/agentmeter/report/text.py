@@ -132,6 +132,8 @@ def _listed(one: RequestReport, more: tuple[str, ...]) -> tuple[str, ...]:
         told.append(f"not priced in full ({len(one.missing)})")
     weak = {kind: n for kind, n in one.evidence.items() if kind not in ("reported", "charged")}
     told.extend(f"{count} {kind}" for kind, count in weak.items())
+    if one.view.contested:
+        told.append(f"two owners ({', '.join(one.view.contested)})")
     if one.tree.record.status.value != "ok":
         told.append(one.tree.record.status.value.replace("_", " "))
     return (
@@ -176,6 +178,9 @@ def _figures(one: RequestReport) -> list[str]:
             f"  {one.only_observed} calls known only from other instrumentations' spans: "
             "as complete as those were sampled"
         )
+    if one.view.contested:
+        named = ", ".join(one.view.contested)
+        lines.append(f"  its records name different owners ({named}): was its id given out twice?")
     if one.view.missing_parents:
         lines.append(f"  {one.view.missing_parents} scopes whose parent has no record")
     if one.view.missing:
