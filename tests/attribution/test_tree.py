@@ -44,6 +44,6 @@ def test_an_id_that_was_given_out_twice_is_noticed() -> None:
     (one,) = made.requests
     assert (one.view.owner.user, one.view.contested) == ("a", ("user",))
     assert made.to_json()["requests"][0]["contested"] == ["user"]
-    assert "two owners (user)" in str(made)
+    assert "its records name different owners (user)" in str(made)
     (agreed,) = build([_asked("a", "s1", 1), _asked(None, "s2", 2)], {}).requests
     assert agreed.view.contested == ()
