@@ -152,7 +152,9 @@ def _journal(folder: str | Path) -> Any:
     from agentmeter.store.journal import Journal
 
     unfinished.end_on_sigterm()
-    return Journal(folder, FAULTS.count, FAULTS.counts)
+    journal = Journal(folder, FAULTS.count, FAULTS.counts)
+    unfinished.end_before_closing()
+    return journal
 
 
 def _rules(file: Mapping[str, Any]) -> "tuple[BudgetRule, ...]":

@@ -71,3 +71,21 @@ def test_workers_of_a_program_that_configured_nothing(
     ]
     assert report.usage == {"input": 6000}
     assert report.faults == {}
+
+COUNTED_LATE = """
+import agentmeter as am
+from agentmeter.runtime.counting import COUNTER
+
+with am.request(), am.call(provider="openai", model="gpt-5") as call:
+    call.record(am.Usage(input=1))
+COUNTER.submit(lambda: call.record(am.Usage(input=5)))  # as the tokenizer does, a while later
+"""
+
+
+def test_what_is_counted_as_the_process_ends_is_in_its_one_file(tmp_path: Path) -> None:
+    """The journal is closed after the last count, not before it, so that no second one begins."""
+    env = {**os.environ, "AGENTMETER_DIR": str(tmp_path / "j")}
+    subprocess.run([sys.executable, "-c", COUNTED_LATE], env=env, timeout=120, check=True)
+    (file,) = (tmp_path / "j").glob("*.jsonl")
+    contents = read(file)
+    assert build(contents.entries, contents.tariffs).usage == {"input": 5}

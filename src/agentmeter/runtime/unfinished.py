@@ -102,7 +102,13 @@ def _wait_for_children() -> None:
         util.register_after_fork(COUNTER, _child_begins)
 
 
-atexit.register(end_all)
+def end_before_closing() -> None:
+    """At the process's end, end what is open before whatever is registered by now is closed."""
+    atexit.unregister(end_all)
+    atexit.register(end_all)
+
+
+end_before_closing()
 after_fork(_wait_for_children)
 _process = sys.modules.get("multiprocessing.process")
 if _process is not None and _process.parent_process() is not None:
