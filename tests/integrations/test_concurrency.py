@@ -153,8 +153,8 @@ if __name__ == "__main__":
         process.start()
         process.join()
         child = "import agentmeter as am, os\\nwith am.resume(os.environ), am.call() as c: c.record(am.Usage(input=1000))"
-        environment = am.inject({**os.environ, "AGENTMETER_DIR": sys.argv[1]})
-        subprocess.run([sys.executable, "-c", child], env=environment, check=True)
+        environment = am.inject(dict(os.environ))
+        subprocess.run([sys.executable, "-c", child], env=environment, cwd=sys.argv[3], check=True)
     assert pool.submit(use, 7).result() == 7
     pool.shutdown()
 """
@@ -167,7 +167,9 @@ def test_processes_keep_the_request(tmp_path: Path, method: str) -> None:
         pytest.skip(f"no {method} here")
     script = tmp_path / "program.py"
     script.write_text(PROGRAM)
-    command = [sys.executable, str(script), str(tmp_path / "j"), method]
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    command = [sys.executable, str(script), "j", method, str(elsewhere)]
     done = subprocess.run(command, capture_output=True, text=True, timeout=120, cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     contents = read(tmp_path / "j")

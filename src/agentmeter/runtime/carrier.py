@@ -41,7 +41,8 @@ def inject(headers: MutableMapping[str, str]) -> MutableMapping[str, str]:
     characters can) is not carried, which is counted.
 
     In an environment (a mapping with a ``PATH``) the names are ``AGENTMETER_REQUEST`` and so on,
-    as shells pass them on: ``subprocess.run(…, env=am.inject(dict(os.environ)))``.
+    as shells pass them on: ``subprocess.run(…, env=am.inject(dict(os.environ)))``; a journal's
+    folder that was configured here goes along as ``AGENTMETER_DIR`` unless that is set.
     """
     scope = current_scope()
     if scope is None or scope.ledger is None:
@@ -57,6 +58,8 @@ def inject(headers: MutableMapping[str, str]) -> MutableMapping[str, str]:
     environment = "PATH" in headers
     for name, value in carried.items():
         headers[name.upper().replace("-", "_") if environment else name] = value
+    if environment and STATE.settings.get("journal"):
+        headers.setdefault("AGENTMETER_DIR", STATE.settings["directory"])
     return headers
 
 
