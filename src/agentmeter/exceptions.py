@@ -16,8 +16,12 @@ A fault *inside* metering is none of these: it is caught at one boundary, counte
 """
 
 from collections.abc import Mapping
-from decimal import Decimal
+from decimal import Context, Decimal
 from typing import Any
+
+
+_EXACT = Context(prec=60)
+"""As the context of money, which is above this module."""
 
 
 class AgentmeterError(Exception):
@@ -70,7 +74,11 @@ class BudgetExceeded(AgentmeterError, RuntimeError):  # noqa: N818  # as people 
     @property
     def left(self) -> Decimal | int | None:
         """What is neither spent nor reserved; never below zero."""
-        return None if self.limit is None else max(self.limit - self.spent - self.reserved, 0)
+        if self.limit is None:
+            return None
+        taken = _EXACT.add(self.spent, self.reserved)
+        left = max(_EXACT.subtract(self.limit, taken), Decimal(0))
+        return int(left) if isinstance(self.limit, int) else left
 
     def because(self, reason: str) -> "BudgetExceeded":
         """The same with a reason."""

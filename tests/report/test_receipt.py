@@ -354,3 +354,17 @@ def test_a_live_receipt_knows_what_the_journal_has_of_the_account(tmp_path: Path
         am.configure(journal=False, plans="", public_names={})
     amounts = [Decimal(0), Decimal(0), Decimal("0.05"), Decimal("0.05")]
     assert charges == [("Your question", amount) for amount in amounts]
+
+
+def test_a_margin_says_what_it_does_not_know() -> None:
+    """Where a part of the cost is not known less may be left, and where the charge grows with it
+    nobody knows."""
+    one = PricedRequest(
+        "1", Owner(user="u"), 1_790_000_000_000_000_000, "ask",
+        uses=(Use("gpt-5", ("input",), (1000,), Decimal("0.02")),), complete=False,
+    )  # fmt: skip
+    fixed, at_cost = (plan_charge(BOOK, name, one, ()) for name in ("pro", "at cost"))
+    assert fixed is not None
+    assert (fixed.margin, fixed.margin_at_most, fixed.at_least) == (Decimal("-0.02"), True, False)
+    assert at_cost is not None
+    assert (at_cost.margin, at_cost.at_least) == (None, True)

@@ -45,6 +45,7 @@ async def use() -> None:
     with am.request(user="u") as request:
         assert_type(request.usage, am.Usage)
         assert_type(request.cost, am.Money)
+        assert_type(request.amounts, dict[str, Decimal])
         assert_type(request.forecast().cost.quantile(95), Decimal | None)
         assert_type(request.receipt(plans="plans.toml", show_cost=True).at_least, bool)
         request.receipt(show_everything=True)  # type: ignore[call-arg]

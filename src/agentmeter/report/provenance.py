@@ -6,7 +6,7 @@ from decimal import Decimal
 
 from agentmeter.attribution.provenance import Portion, portions
 from agentmeter.model import Origin, Usage
-from agentmeter.model.money import CONTEXT, times
+from agentmeter.model.money import CONTEXT, times, total
 from agentmeter.report.breakdown import leaves
 from agentmeter.report.report import Amounts, Report, RequestReport, ScopeReport, added, walk
 
@@ -93,7 +93,7 @@ def origins(report: Report) -> tuple[Origins, ...]:
         Origins(origin, len(paid), sum(n for n, _ in paid), added(amounts for _, amounts in paid))
         for origin, paid in found.items()
     ]
-    return tuple(sorted(rows, key=lambda row: (-sum(row.amounts.values()), row.origin)))
+    return tuple(sorted(rows, key=lambda row: (total(row.amounts).copy_negate(), row.origin)))
 
 
 def _portions(scope: ScopeReport) -> tuple[Portion, ...]:
@@ -122,8 +122,8 @@ def _paid(
 
 
 def _dearest_first(row: Paid) -> tuple[Decimal, int, str, str]:
-    amount = sum(row.amounts.values(), Decimal(0))
-    return -amount, -row.usage.total_input, row.origin, row.digest or ""
+    amount = total(row.amounts)
+    return amount.copy_negate(), -row.usage.total_input, row.origin, row.digest or ""
 
 
 def _row(origin: Origin, digest: str | None, found: list[tuple[int, Portion, Amounts]]) -> Paid:

@@ -63,7 +63,8 @@ class PlanCharge:
 
     ``covered`` is whether the plan serves it at all; ``trial`` requests are free. ``has_fee`` is
     whether the period has a fee or a minimum beside. With ``at_least`` it may yet be more. The
-    ``margin`` is the amount less the true cost, in the plan's currency.
+    ``margin`` is the amount less the true cost, in the plan's currency: with ``margin_at_most`` it
+    may yet be less, since a part of the cost is not known, and is ``None`` where either may grow.
     """
 
     plan: str
@@ -77,7 +78,8 @@ class PlanCharge:
     has_fee: bool = False
     at_least: bool = False
     tax: Decimal = _ZERO
-    margin: Decimal = _ZERO
+    margin: Decimal | None = _ZERO
+    margin_at_most: bool = False
 
 
 def plan_charge(
@@ -154,6 +156,7 @@ def _difference(
     amount = total([line.amount for line in lines])
     in_trial = any(one.request_id in line.requests for line in _of_kind(now, LineKind.TRIAL))
     fixed = all(charge.of in _SAME_WHATEVER_IT_TOOK for charge in plan.charges)
+    at_least = not finished or not (one.complete or fixed)
     return PlanCharge(
         plan.name,
         plan.currency,
@@ -164,9 +167,10 @@ def _difference(
         one.request_id not in now.refused,
         in_trial,
         bool(plan.fees or plan.minimum),
-        not finished or not (one.complete or fixed),
+        at_least,
         plan.tax,
-        CONTEXT.subtract(amount, cost),
+        None if at_least else CONTEXT.subtract(amount, cost),
+        not one.complete,
     )
 
 

@@ -66,8 +66,9 @@ def _switched_on(one: Receipt) -> dict[str, Any]:
     told: dict[str, Any] = {}
     if one.cost is not None:
         told["cost"] = {currency: plain(amount) for currency, amount in sorted(one.cost.items())}
-    if one.margin is not None:
+    if one.margin is not None and one.charge is not None:
         told["margin"] = plain(one.margin)
+        told["margin_at_most"] = one.charge.margin_at_most
     if one.models is not None:
         told["models"] = list(one.models)
     if one.prices is not None:

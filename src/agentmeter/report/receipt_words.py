@@ -149,7 +149,7 @@ def _figure(number: Decimal) -> str:
 
 def money(amount: Decimal, currency: str) -> str:
     """An amount to six places at most and two at least: ``$0.05``, ``0.0004 EUR``."""
-    if amount and abs(amount) < _FINEST:
+    if amount and amount.copy_abs() < _FINEST:
         return f"less than {money(_FINEST, currency)}"
     rounded = plain(CONTEXT.quantize(amount.copy_abs(), _FINEST))
     whole, _, rest = rounded.partition(".")
@@ -164,7 +164,7 @@ def _inside(one: Receipt) -> Iterator[tuple[str, str]]:
         parts = [money(amount, currency) for currency, amount in sorted(one.cost.items())]
         yield "True cost", f"{least}{' and '.join(parts)}" if parts else "not known"
     if one.margin is not None and one.charge is not None:
-        most = "at most " if one.at_least and not one.charge.at_least else ""
+        most = "at most " if one.charge.margin_at_most else ""
         yield "Margin", f"{most}{money(one.margin, one.charge.currency)}"
     if one.models is not None:
         yield "AI models", ", ".join(one.models) or "none"

@@ -7,11 +7,13 @@ read back from the journal when a report is asked for.
 
 import threading
 from collections.abc import Callable, Iterable, Mapping
+from decimal import Decimal
 from typing import TYPE_CHECKING, Any, ClassVar
 from weakref import WeakSet
 
+from agentmeter.exceptions import MoneyError
 from agentmeter.model import Entry, Kind, Money, Opened, Owner, Record, Usage
-from agentmeter.model.money import CONTEXT
+from agentmeter.model.money import CONTEXT, plain
 from agentmeter.runtime.counting import COUNTER
 from agentmeter.runtime.faults import FAULTS, after_fork, guarded
 from agentmeter.runtime.state import STATE
@@ -145,23 +147,34 @@ class Ledger:
         return usage
 
     @property
+    def amounts(self) -> dict[str, Decimal]:
+        """What is priced so far, by currency; what is not stands in the report."""
+        from agentmeter.report.pricing import price_node
+
+        sums: dict[str, Decimal] = {}
+        for node in _nodes(self._view()):
+            cost = price_node(node, self._tariffs, self.request_id)
+            if cost.lines:
+                before = sums.get(cost.currency, Decimal(0))
+                sums[cost.currency] = CONTEXT.add(before, cost.amount)
+        return sums
+
+    @property
     def cost(self) -> Money:
-        """What is priced so far, in the tariffs' currency; what is not stands in the report.
+        """What is priced so far, in the tariffs' currency.
 
         Raises ``MoneyError`` where the request's calls were priced in several currencies.
         """
-        from agentmeter.report.pricing import price_node
-
-        sums: dict[str, Money] = {}
-        for node in _nodes(self._view()):
-            cost = price_node(node, self._tariffs, self.request_id)
-            part = Money(cost.amount, cost.currency)
-            sums[part.currency] = sums[part.currency] + part if part.currency in sums else part
-        parts = [money for money in sums.values() if money.amount] or list(sums.values())
-        total = parts[0] if parts else Money(CONTEXT.create_decimal(0))
-        for part in parts[1:]:
-            total = total + part
-        return total
+        found = self.amounts
+        amounts = {code: amount for code, amount in found.items() if amount}
+        if len(amounts) > 1:
+            parts = " and ".join(f"{plain(one)} {code}" for code, one in sorted(amounts.items()))
+            raise MoneyError(
+                f"the request cost {parts}, which are no one amount without a rate; "
+                "read its amounts, by currency"
+            )
+        currency, amount = next(iter((amounts or found).items()), ("USD", Decimal(0)))
+        return Money(amount, currency)
 
     def report(self) -> "Report":
         """The request's report, read back from the journal if parts of it were folded away."""

@@ -1,6 +1,7 @@
 """Requests: the scope that is billed and reported, and the handle that running code gets of it."""
 
 from collections.abc import Callable, Mapping
+from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 from agentmeter.exceptions import ScopeError
@@ -112,8 +113,16 @@ class RequestScope(Scope):
 
     @property
     def cost(self) -> Money:
-        """What is priced so far; live. What could not be priced stands in ``report()``."""
+        """What is priced so far; live. What could not be priced stands in ``report()``.
+
+        Raises ``MoneyError`` where that is in several currencies: ``amounts`` has them.
+        """
         return self._live().cost
+
+    @property
+    def amounts(self) -> dict[str, Decimal]:
+        """What is priced so far, by currency; live."""
+        return self._live().amounts
 
     def remaining(self) -> "Remaining":
         """What is left of the budgets that the request is held to, the tightest of each measure."""
@@ -189,8 +198,13 @@ class RequestHandle:
 
     @property
     def cost(self) -> Money:
-        """What is priced so far; live."""
+        """What is priced so far; live. Raises ``MoneyError`` for several currencies."""
         return self.ledger.cost
+
+    @property
+    def amounts(self) -> dict[str, Decimal]:
+        """What is priced so far, by currency; live."""
+        return self.ledger.amounts
 
     def remaining(self) -> "Remaining":
         """What is left of the budgets above this code, the tightest of each measure.

@@ -8,8 +8,12 @@ from decimal import Decimal
 from typing import Any, NoReturn
 
 from agentmeter.exceptions import PlanError
+from agentmeter.pricing.plans.traffic import places_of
 from agentmeter.pricing.tables import TableReader
 
+_LARGEST = 10**15
+_FINEST = 15
+"""Digits before and behind the point of a number in a plan: their products are still exact."""
 _HEADER = re.compile(r"\s*\[\[?\s*([\w.\- ]+?)\s*\]\]?\s*(#.*)?$")
 
 
@@ -97,7 +101,10 @@ class Table:
 
     def whole(self, field: str) -> int | None:
         """A count."""
-        return self.reader.whole(self.data, field, self.line)
+        count = self.reader.whole(self.data, field, self.line)
+        if count is not None:
+            self._fits(field, Decimal(count))
+        return count
 
     def number(self, field: str) -> Decimal | None:
         """An exact number, not negative: text or a whole number."""
@@ -107,7 +114,12 @@ class Table:
         amount = self.reader.number(field, value, self.line, "0.5")
         if amount < 0:
             self.fail(field, f"cannot be negative, got {value!r}")
+        self._fits(field, amount)
         return amount
+
+    def _fits(self, field: str, number: Decimal) -> None:
+        if number >= _LARGEST or places_of(number) > _FINEST:
+            self.fail(field, "expected a number below 10^15, with 15 decimal places at most")
 
     def day(self, field: str) -> date | None:
         """A date."""

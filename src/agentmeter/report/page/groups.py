@@ -68,7 +68,7 @@ def _group(
     for one in spent:
         by_key.setdefault(one.keys[index], []).append(one)
     whole = total([one.amount for one in spent])
-    ordered = sorted(by_key.items(), key=lambda item: (-_cost(item[1]), item[0]))
+    ordered = sorted(by_key.items(), key=lambda item: (_cost(item[1]).copy_negate(), item[0]))
     rest = [one for _, found in ordered[SHOWN_OVER_TIME:] for one in found]
     series = [_series(found, starts, step) for _, found in ordered[:SHOWN_OVER_TIME]]
     return {

@@ -77,7 +77,7 @@ def amount(amounts: Amounts, currency: str) -> Decimal:
 
 
 def _dearest_first(one: RequestReport, currency: str) -> tuple[Decimal, int, str]:
-    return -amount(one.amounts, currency), one.tree.record.started_ns, one.request_id
+    return amount(one.amounts, currency).copy_negate(), one.tree.record.started_ns, one.request_id
 
 
 def _total(report: Report, currency: str) -> dict[str, Any]:

@@ -170,7 +170,10 @@ class Account:
 
 
 def _left(limit: Any, taken: Any) -> Any:
-    return None if limit is None else max(limit - taken, type(limit)(0))
+    if limit is None:
+        return None
+    left = CONTEXT.subtract(limit, taken)
+    return type(limit)(max(left, Decimal(0)))
 
 
 def _text(value: Decimal | int) -> str:
