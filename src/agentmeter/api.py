@@ -11,6 +11,7 @@ from agentmeter.runtime.faults import FAULTS
 from agentmeter.runtime.state import STATE
 
 if TYPE_CHECKING:
+    from agentmeter.pricing.known import KnownModels
     from agentmeter.pricing.plans import PlanBook
     from agentmeter.pricing.pricer import Pricer
     from agentmeter.runtime.budget.gate import Gate
@@ -74,8 +75,8 @@ def configure(
     hosts = _hosts(_setting("carry_to", carry_to, "AGENTMETER_CARRY_TO", file, ()))
     book = _setting("plans", plans, "AGENTMETER_PLANS", file, None)
     names = _names(_setting("public_names", public_names, "AGENTMETER_PUBLIC_NAMES", file, {}))
-    charged = _plans(book)
     chosen = _pricer(pricer, card)
+    charged = _plans(book, card)
     store = _setting("budget_store", budget_store, "AGENTMETER_BUDGET_STORE", file, None)
     rules = tuple(budgets) if budgets is not None else _rules(file)
     gate = _gate(rules, store)
@@ -126,12 +127,27 @@ def _pricer(pricer: "Pricer | None", card: str | Path | None) -> "Pricer":
     return Cached(layers, FAULTS.count)
 
 
-def _plans(file: str | Path | None) -> "PlanBook | None":
+def project_rate_card(given: str | Path | None = None) -> Path | None:
+    """The rate card: as given, or by ``AGENTMETER_RATE_CARD``, by the project."""
+    card = _setting("rate_card", given, "AGENTMETER_RATE_CARD", _project_settings(), None)
+    return Path(card) if card else None
+
+
+def known_models(rate_card: str | Path | None = None) -> "KnownModels":
+    """The models of the catalog and of the rate card."""
+    from agentmeter.pricing.known import KnownModels
+    from agentmeter.pricing.ratecard import RateCard
+
+    card = project_rate_card(rate_card)
+    return KnownModels(RateCard.from_file(card) if card else None)
+
+
+def _plans(file: str | Path | None, card: str | Path | None) -> "PlanBook | None":
     if not file:
         return None
     from agentmeter.pricing.plans import PlanBook
 
-    return PlanBook.from_file(file)
+    return PlanBook.from_file(file, known_models(card))
 
 
 def _names(given: Mapping[str, str] | str | Path) -> dict[str, str]:

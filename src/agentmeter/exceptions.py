@@ -19,7 +19,6 @@ from collections.abc import Mapping
 from decimal import Context, Decimal
 from typing import Any
 
-
 _EXACT = Context(prec=60)
 """As the context of money, which is above this module."""
 

@@ -68,6 +68,9 @@ def test_what_cannot_be_is_told_plainly(tmp_path: Path) -> None:
     bad = agentmeter("plans", "show", "--plans", "bad.toml", cwd=tmp_path)
     assert bad.returncode == 1
     assert "bad.toml, line 12: amount: cannot be negative, got -20" in bad.stderr
+    (tmp_path / "typo.toml").write_text(PLANS + 'model = "gtp-5"\n')
+    typo = agentmeter("plans", "show", "--plans", "typo.toml", cwd=tmp_path)
+    assert "typo.toml, line 17: model: no model that has a price matches 'gtp-5'" in typo.stderr
     absent = agentmeter("plans", "show", "--plans", "absent.toml", cwd=tmp_path)
     assert "absent.toml: cannot be read as text" in absent.stderr
     none = agentmeter("plans", "compare", "--plans", "plans.toml", cwd=tmp_path)
@@ -75,6 +78,8 @@ def test_what_cannot_be_is_told_plainly(tmp_path: Path) -> None:
     agentmeter("demo", cwd=tmp_path)
     for options, said in (
         (("compare", "--mix", "research:2"), "mix: expected FIELD=GLOB:FACTOR"),
+        (("compare", "--mix", "feature=resaerch:2"), "no request has feature=resaerch; there are"),
+        (("compare", "--model", "gpt-7=gpt-5"), "no call was made of 'gpt-7'"),
         (("compare", "--plan", "max"), "there is no plan 'max'; there are free, pro"),
         (
             ("invoice", "--plan", "pro", "--account", "x"),

@@ -228,6 +228,16 @@ def test_a_shift_in_the_mix() -> None:
     assert len(shifted(Traffic(rows), double)) == 42
 
 
+def test_a_shift_of_no_request_is_told() -> None:
+    """With what there is, since the figures would be those of today."""
+    traffic = Traffic([*requests(2, feature="research"), *requests(1, feature="chat")])
+    with pytest.raises(ConfigurationError) as raised:
+        shifted(traffic, [Shift.parsed("feature=resaerch:2")])
+    assert str(raised.value) == "mix: no request has feature=resaerch; there are chat, research"
+    with pytest.raises(ConfigurationError, match="mix: no request has tenant=a; there are none"):
+        shifted(traffic, [Shift.parsed("tenant=a:2")])
+
+
 @pytest.mark.parametrize(
     "text", ["feature", "feature=x", "mood=x:2", "feature=x:much", "user=a:-1"]
 )

@@ -358,7 +358,8 @@ def test_a_live_receipt_knows_what_the_journal_has_of_the_account(tmp_path: Path
 
 def test_a_margin_says_what_it_does_not_know() -> None:
     """Where a part of the cost is not known less may be left, and where the charge grows with it
-    nobody knows."""
+    nobody knows.
+    """
     one = PricedRequest(
         "1", Owner(user="u"), 1_790_000_000_000_000_000, "ask",
         uses=(Use("gpt-5", ("input",), (1000,), Decimal("0.02")),), complete=False,

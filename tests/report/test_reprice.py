@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from agentmeter.exceptions import ConfigurationError
 from agentmeter.model import REPORTED, Call, Kind, Money, Owner, Record, Usage
 from agentmeter.pricing import PriceKey, Rate, Tariff, Unpriced
-from agentmeter.report.reprice import Repriced, Terms, held_at, replacement, reprice
+from agentmeter.report.reprice import Repriced, Terms, held_at, replacement, reprice, swapped
 from agentmeter.report.reprice_text import repriced_document, repriced_text
 from agentmeter.semconv.writing import fields_of
 from agentmeter.store.journal import line_of, tariff_fields
@@ -99,6 +99,30 @@ def test_another_price_list_changes_calls_and_leaves_charges() -> None:
     assert document["total"]["before"]["amount"] == "225.5"
     assert document["total"]["after"]["amount"] == "138.5"
     assert {one["version"] for one in document["tariffs"]} == {"now"}
+
+
+def test_a_swap_leaves_the_calls_of_other_models_as_they_were() -> None:
+    """Contracts of then and gaps stay; the swapped model is asked for alone."""
+    terms = Terms((replacement("odd=small"),), others=False)
+    result = made(terms, small=(rate("input", "1"),))
+    assert swapped(result) is result.after
+    amounts = [one.amounts["USD"] for one in result.after.requests]
+    assert amounts == [Decimal("25.5"), Decimal(207)]  # as it was; 100 x 2 + 7 x 1
+
+
+@pytest.mark.parametrize(
+    ("pair", "told"),
+    [
+        ("bgi=small", "model: no call was made of 'bgi'; there are big, odd"),
+        ("big=none", "model: 'none': "),
+    ],
+)
+def test_a_swap_that_changes_nothing_or_has_no_price_is_told(pair: str, told: str) -> None:
+    """Its figures would be those of before, or leave the swapped calls out."""
+    result = made(Terms((replacement(pair),), others=False), small=(rate("input", "1"),))
+    with pytest.raises(ConfigurationError) as raised:
+        swapped(result)
+    assert str(raised.value).startswith(told)
 
 
 def test_another_model_is_a_glob_and_what_has_no_price_is_a_gap() -> None:

@@ -4,13 +4,14 @@ from pathlib import Path
 
 import click
 
-from agentmeter.exceptions import PlanError
+from agentmeter.api import known_models
+from agentmeter.exceptions import ConfigurationError
 from agentmeter.pricing.plans import PlanBook
 
 
 def book_from(file: Path) -> PlanBook:
     """The plans of a TOML file; what cannot be read is told."""
     try:
-        return PlanBook.from_file(file)
-    except PlanError as error:
+        return PlanBook.from_file(file, known_models())
+    except ConfigurationError as error:
         raise click.ClickException(str(error)) from error

@@ -6,11 +6,12 @@ from pathlib import Path
 
 import click
 
+from agentmeter.api import project_rate_card
 from agentmeter.cli.book import book_from
 from agentmeter.cli.output import write_json
+from agentmeter.cli.price import pricer_with
 from agentmeter.cli.report import made_from, recorded, where
 from agentmeter.exceptions import AgentmeterError
-from agentmeter.pricing import Cached, Catalog
 from agentmeter.pricing.plans import Cycle, Invoice, PlanBook, Traffic
 from agentmeter.render.compare_svg import comparison_svg
 from agentmeter.report.compare import Comparison, Question, compare, recorded_days
@@ -20,7 +21,7 @@ from agentmeter.report.margin import bills_under
 from agentmeter.report.mix import Shift, shifted
 from agentmeter.report.plan_text import invoice_text, plan_text
 from agentmeter.report.report import Report
-from agentmeter.report.reprice import Terms, replacement, reprice
+from agentmeter.report.reprice import Terms, replacement, reprice, swapped
 from agentmeter.report.traffic import converted, traffic_of
 
 _SOURCE = click.argument("source", required=False, type=click.Path(path_type=Path))
@@ -155,6 +156,7 @@ def _shown(made: Comparison, svg: Path | None, *, as_json: bool) -> None:
 
 def _on_models(source: Path | None, models: tuple[str, ...]) -> Report:
     """The recorded traffic as it would have cost on other models; no run is repeated."""
-    terms = Terms(tuple(replacement(text) for text in models))
+    terms = Terms(tuple(replacement(text) for text in models), others=False)
     entries, tariffs, faults = recorded(where(source))
-    return reprice(entries, tariffs, Cached(Catalog()), terms, faults=faults).after
+    pricer = pricer_with(project_rate_card())
+    return swapped(reprice(entries, tariffs, pricer, terms, faults=faults))

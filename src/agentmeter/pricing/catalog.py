@@ -98,6 +98,10 @@ class GenAIPrices:
         self._loaded()
         return self._version
 
+    def models(self) -> Iterator[tuple[str, str]]:
+        """Every provider and model that has a name of its own there."""
+        return ((one.id, m.id) for one in self._loaded().providers for m in one.models)
+
     def provider_of(self, model: str) -> str | None:
         """The provider whose models are named like this, where one is."""
         try:

@@ -91,6 +91,11 @@ class RateCard:
             return Unpriced(f"{self._name} has no rate for {what}")
         return Tariff(key, self._currency, self._name, with_derived(laid_by_closeness(rows)))
 
+    @property
+    def models(self) -> tuple[str, ...]:
+        """The patterns of the models that have a rate on the card, in lower case."""
+        return tuple(dict.fromkeys(row.model for row in self._rows if row.model is not None))
+
     def over(self, base: Pricer) -> Pricer:
         """The card laid over ``base``, with its discounts taken off what either asks."""
         layered = Layered(self, base)

@@ -54,6 +54,10 @@ class Catalog:
         placed = tuple(_placed(found.rates, named, supplement))
         return Tariff(key, found.currency, found.version, with_derived(placed))
 
+    def models(self) -> Iterator[tuple[str, str]]:
+        """The providers and models that are listed by name."""
+        return self._base.models()
+
     def _supplement(self) -> Supplement:
         with self._lock:
             if self._given is None:

@@ -24,6 +24,9 @@ def comparison_text(made: Comparison) -> str:
 
 
 def _recorded(made: Comparison) -> Iterator[str]:
+    if not made.requests:
+        yield "no requests"
+        return
     bound = "≥ " if made.incomplete else ""
     yield (
         f"{made.requests:,} requests of {made.users:,} users, {made.window}: "
@@ -80,7 +83,7 @@ def _row(name: str, one: Margin, against: Against | None, currency: str) -> tupl
 
 
 def _terms(made: Comparison) -> Iterator[str]:
-    if not made.whole_periods:
+    if not made.whole_periods and made.requests:
         yield f"fees and allowances are for the recorded days alone ({made.window.days:,})"
     for one in made.plans:
         if one.margin.unshared:

@@ -9,6 +9,7 @@ from agentmeter.exceptions import ConfigurationError, MoneyError
 from agentmeter.model.money import CONTEXT, exact
 from agentmeter.pricing.plans.traffic import PricedRequest, Traffic, in_units, places_of
 
+_SHOWN = 10
 _FIELDS = ("feature", "user", "tenant", "plan")
 
 
@@ -40,10 +41,11 @@ class Shift:
     def matches(self, one: PricedRequest) -> bool:
         """Whether a request is one of those."""
         return any(
-            fnmatchcase(value, self.glob) for value in self._values(one) if value is not None
+            fnmatchcase(value, self.glob) for value in self.values(one) if value is not None
         )
 
-    def _values(self, one: PricedRequest) -> Sequence[str | None]:
+    def values(self, one: PricedRequest) -> Sequence[str | None]:
+        """What a request has there."""
         if self.field == "model":
             return [use.model for use in one.uses]
         if self.field == "name":
@@ -58,8 +60,10 @@ def shifted(traffic: Traffic, shifts: Sequence[Shift]) -> Traffic:
 
     A request is repeated under an id of its own (``…+1``) at the same instant, or left out: of a
     factor of 0.5 every second one, in the order of user and start, so that the result is the same
-    whenever it is asked for.
+    whenever it is asked for. Raises ``ConfigurationError`` for a shift that matches no request.
     """
+    for shift in shifts:
+        _refuse_if_of_none(shift, traffic)
     rows: list[PricedRequest] = []
     owed: dict[tuple[bool, ...], int] = {}
     places = sum(places_of(shift.factor) for shift in shifts)
@@ -72,6 +76,13 @@ def shifted(traffic: Traffic, shifts: Sequence[Shift]) -> Traffic:
             for copy in range(after // 10**places - before // 10**places)
         )
     return Traffic(rows, traffic.currency)
+
+
+def _refuse_if_of_none(shift: Shift, traffic: Traffic) -> None:
+    if not any(map(shift.matches, traffic.requests)):
+        found = {value for one in traffic.requests for value in shift.values(one) if value}
+        there = f"there are {', '.join(sorted(found)[:_SHOWN])}" if found else "there are none"
+        raise ConfigurationError(f"mix: no request has {shift.field}={shift.glob}; {there}")
 
 
 def _factor(shifts: Sequence[Shift], matched: tuple[bool, ...]) -> Decimal:

@@ -37,11 +37,13 @@ class Terms:
 
     ``models`` are pairs of a glob over the model that answered and the model taken in its place,
     of which the first that matches holds; ``at_ns`` is the instant whose prices every call gets
-    (ns since the epoch, UTC), ``None`` for each call's own.
+    (ns since the epoch, UTC), ``None`` for each call's own. Without ``others`` the calls of models
+    that stay keep what they cost.
     """
 
     models: tuple[tuple[str, str], ...] = ()
     at_ns: int | None = None
+    others: bool = True
 
     def model(self, name: str | None) -> str | None:
         """The model that takes the place of ``name``; ``None`` where it stays."""
@@ -153,7 +155,7 @@ def reprice(
 ) -> Repriced:
     """The same ``entries`` at other terms, beside what they cost by the tariffs they name."""
     views = view(entries)
-    asked = _Asked(pricer, terms, {})
+    asked = _Asked(pricer, terms, {} if terms.others else dict(tariffs))
     repriced = [asked.request(one) for one in views]
     return Repriced(
         terms,
@@ -182,6 +184,8 @@ class _Asked:
     def _node(self, node: Node) -> Node:
         call = node.record.call
         if not node.is_call or call is None or call.charge is not None or not node.whole:
+            return node
+        if not self.terms.others and self.terms.model(call.priced_model) is None:
             return node
         key, answer = self._answer(key_of(call))
         if isinstance(answer, Unpriced):
@@ -222,6 +226,24 @@ def _keys(key: PriceKey, model: str | None) -> Iterator[PriceKey]:
     elif mark:
         yield replace(key, model=name)
     yield PriceKey(None, model, key.tier, key.batch)
+
+
+def swapped(made: Repriced) -> Report:
+    """The report at the new terms, in which every pair of models took the place of some calls.
+
+    Raises ``ConfigurationError`` for a pair that no call was made of, or that has no price.
+    """
+    rows, reasons = made.by_model(), {gap.model: gap.reason for gap in made.missing}
+    for glob, to in made.terms.models:
+        mine = [row for row in rows if fnmatchcase((row.model or "").lower(), glob)]
+        if not mine:
+            names = ", ".join(sorted({row.model for row in rows if row.model is not None}))
+            raise ConfigurationError(f"model: no call was made of {glob!r}; there are {names}")
+        for row in mine:
+            unpriced = row.change.partial and not any(row.change.after.values())
+            if unpriced and made.terms.model(row.model) == to:
+                raise ConfigurationError(f"model: {to!r}: {reasons[row.priced_as]}")
+    return made.after
 
 
 def held_at(rates: Iterable[Rate], at_ns: int) -> tuple[Rate, ...]:

@@ -5,6 +5,8 @@ from decimal import Decimal
 import pytest
 
 from agentmeter.exceptions import PlanError
+from agentmeter.pricing import RateCard
+from agentmeter.pricing.known import KnownModels
 from agentmeter.pricing.plans import PER_REQUEST, Allowance, Charge, Fee, Of, Plan, PlanBook, Step
 
 HEAD = '[[plan]]\nname = "pro"\n'
@@ -132,3 +134,26 @@ def test_a_book_says_which_plans_and_rates_there_are() -> None:
         PlanError, match=r'there is no rate from EUR to USD; add EUR = "…" to \[exchange\]'
     ):
         book.rate("EUR")
+
+
+def test_a_model_that_has_no_price_is_refused_where_models_are_known() -> None:
+    """A charge for it would never count anything; own models and tools are named at the top."""
+    card = RateCard.from_text('[[self_hosted]]\nmodel = "llama*"\ngpus = 1\nper_hour = "4"\n')
+    known = KnownModels(card)
+    names = (
+        "gpt-5*", "*opus*", "GPT-5-2025-08-07", "us.anthropic.claude-opus-4-5-*", "mistral-large",
+        "llama-70b", "*",
+    )  # fmt: skip
+    for name in names:
+        PlanBook.from_text(CHARGE + f'price = 1\nmodel = "{name}"\n', models=known)
+    bad = CHARGE + 'price = 1\n[[plan.charge.weight]]\nmodel = "gtp-5-mini*"\nrequest = 2\n'
+    message = (
+        "p, line 7: model: no model that has a price matches 'gtp-5-mini*'; did you mean "
+        "'gpt-5-mini'? One of your own is named at the top of the file: models = [\"gtp-5-mini*\"]"
+    )
+    with pytest.raises(PlanError) as raised:
+        PlanBook.from_text(bad, "p", known)
+    assert str(raised.value) == message
+    PlanBook.from_text('models = ["gtp-5*"]\n' + bad, "p", known)
+    with pytest.raises(PlanError, match=r"^p, line 1: models: expected a list of texts such as"):
+        PlanBook.from_text('models = "gtp-5*"\n' + bad, "p", known)

@@ -1,6 +1,7 @@
 """Plans in TOML.
 
 currency = "USD"                 # what plans are compared in
+models = ["our-own-*"]           # optional: models and tools that no price list has
 
 [exchange]                       # optional: one unit of another currency, in that currency
 EUR = "1.08"
@@ -46,9 +47,9 @@ from agentmeter.pricing.plans.billing import Account
 from agentmeter.pricing.plans.periods import date_of
 from agentmeter.pricing.plans.plan import ONE, Plan
 from agentmeter.pricing.plans.reading import day_in, plan_in
-from agentmeter.pricing.plans.table import Table
+from agentmeter.pricing.plans.table import Models, Table
 
-_TOP = ("currency", "exchange", "plan", "account")
+_TOP = ("currency", "models", "exchange", "plan", "account")
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,18 +62,21 @@ class PlanBook:
     accounts: Mapping[str, Account] = field(default_factory=dict)
 
     @classmethod
-    def from_file(cls, path: str | Path) -> Self:
-        """Read plans from a TOML file. Raises ``PlanError``."""
+    def from_file(cls, path: str | Path, models: Models | None = None) -> Self:
+        """Read plans from a TOML file, as ``from_text`` does. Raises ``PlanError``."""
         try:
             text = Path(path).read_text("utf-8")
         except (OSError, UnicodeDecodeError) as error:
             raise PlanError(f"{path}: cannot be read as text: {error}") from error
-        return cls.from_text(text, str(path))
+        return cls.from_text(text, str(path), models)
 
     @classmethod
-    def from_text(cls, text: str, source: str = "plans") -> Self:
-        """Read plans from TOML; ``source`` stands in messages. Raises ``PlanError``."""
-        top = Table.parsed(text, source)
+    def from_text(cls, text: str, source: str = "plans", models: Models | None = None) -> Self:
+        """Read plans from TOML; ``source`` stands in messages. Raises ``PlanError``.
+
+        With ``models`` a plan that names a model which is none of them is refused.
+        """
+        top = Table.parsed(text, source, models)
         top.known(*_TOP)
         currency = top.currency("currency", "USD")
         exchange = dict(_exchange(top, currency))

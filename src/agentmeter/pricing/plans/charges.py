@@ -76,7 +76,7 @@ def _per(table: Table, of: Of) -> int:
 
 
 def _model(table: Table) -> str:
-    return (table.glob("model") or "*").lower()
+    return table.model("model")
 
 
 def _match(table: Table) -> Match:

@@ -5,7 +5,8 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import date, datetime
 from decimal import Decimal
-from typing import Any, NoReturn
+from fnmatch import fnmatchcase
+from typing import Any, NoReturn, Protocol
 
 from agentmeter.exceptions import PlanError
 from agentmeter.pricing.plans.traffic import places_of
@@ -17,10 +18,31 @@ _FINEST = 15
 _HEADER = re.compile(r"\s*\[\[?\s*([\w.\- ]+?)\s*\]\]?\s*(#.*)?$")
 
 
+class Models(Protocol):
+    """The models that a plan may name; patterns are in lower case."""
+
+    def has(self, pattern: str) -> bool:
+        """Whether a name or pattern means one of them."""
+
+    def nearest(self, pattern: str) -> str | None:
+        """The name that was perhaps meant."""
+
+
 class PlanReader(TableReader):
-    """Reads tables of tables: ``[[plan.charge]]`` belongs to the ``[[plan]]`` above it."""
+    """Reads tables of tables: ``[[plan.charge]]`` belongs to the ``[[plan]]`` above it.
+
+    A model that is none of ``models`` is refused, where those are known, unless the document says
+    that it is one of its ``own``.
+    """
 
     error = PlanError
+    models: Models | None = None
+    own: tuple[str, ...] = ()
+
+    def knows(self, pattern: str) -> bool:
+        """Whether a pattern means a model that there is."""
+        own = any(fnmatchcase(pattern, one) or fnmatchcase(one, pattern) for one in self.own)
+        return self.models is None or pattern == "*" or own or self.models.has(pattern)
 
     def headers(self, path: str, within: str, line: int) -> Iterator[int]:
         """The lines of the headers called ``path`` in the table ``within`` that is at ``line``."""
@@ -47,10 +69,13 @@ class Table:
     data: Mapping[str, Any]
 
     @classmethod
-    def parsed(cls, text: str, source: str) -> "Table":
-        """The document as its topmost table."""
+    def parsed(cls, text: str, source: str, models: Models | None = None) -> "Table":
+        """The document as its topmost table, with the ``models`` that it may name."""
         reader, data = PlanReader.of_text(text, source)
-        return cls(reader, "", 0, data)
+        reader.models = models
+        top = cls(reader, "", 0, data)
+        reader.own = tuple(one.lower() for one in top.texts("models"))
+        return top
 
     def inside(self, field: str, data: Mapping[str, Any]) -> "Table":
         """The one table ``[field]`` with what it holds."""
@@ -85,6 +110,27 @@ class Table:
         if value is not None and value.count("[") != value.count("]"):
             self.fail(field, f"the pattern {value!r} has a bracket that is not closed")
         return value
+
+    def texts(self, field: str) -> tuple[str, ...]:
+        """A list of texts; none where it is not there."""
+        values = self.data.get(field, [])
+        if not isinstance(values, list) or not all(isinstance(one, str) for one in values):
+            self.fail(field, f"expected a list of texts such as ['my-model*'], got {values!r}")
+        return tuple(values)
+
+    def model(self, field: str) -> str:
+        """A pattern of models in lower case; ``*`` where it is not there."""
+        pattern = (self.glob(field) or "*").lower()
+        models = self.reader.models
+        if models is not None and not self.reader.knows(pattern):
+            near = models.nearest(pattern)
+            hint = f"; did you mean {near!r}?" if near else "."
+            self.fail(
+                field,
+                f"no model that has a price matches {pattern!r}{hint} "
+                f'One of your own is named at the top of the file: models = ["{pattern}"]',
+            )
+        return pattern
 
     def choice(self, field: str, options: Iterable[str]) -> str | None:
         """One of some words."""
