@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from agentmeter.exceptions import ConfigurationError
 from agentmeter.runtime import unfinished
+from agentmeter.runtime.counting import run_out
 from agentmeter.runtime.faults import FAULTS
 from agentmeter.runtime.state import STATE
 
@@ -297,8 +298,12 @@ def _mended(instead: Mapping[str, Any], problem: str) -> Mapping[str, Any]:
 
 
 def flush(timeout: float = 5.0) -> bool:
-    """Write everything that is metered so far; whether it was done within ``timeout`` seconds."""
-    return unfinished.flush(timeout)
+    """Write everything that is metered so far, and tell the alerts that are due.
+
+    Returns whether it was done within ``timeout`` seconds.
+    """
+    written = unfinished.flush(timeout)
+    return run_out(timeout) and written
 
 
 def instrument(*only: str) -> dict[str, bool]:

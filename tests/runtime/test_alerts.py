@@ -322,6 +322,41 @@ def test_what_is_usual_in_bounded_memory() -> None:
     assert jumps.spent("a", Decimal(100), 100) is None  # it was forgotten, and begins anew
 
 
+def test_a_flush_tells_what_is_due(watch: Watch) -> None:
+    """When it returns callbacks have run, those of alerts that had to be worked out first too."""
+    repeated = watch("loop.repeats", times=2)
+    spent = watch("budget.threshold", share="0.5")
+
+    @am.tool
+    def search(query: str) -> None:
+        am.charge("x", usd="0.3")
+
+    with am.request(user="u", budget=am.Budget(usd="1")):
+        search("a")
+        search("a")
+    assert am.flush()
+    assert [len(repeated), len(spent)] == [1, 1]
+
+
+def test_a_callback_may_flush(watch: Watch) -> None:
+    """It does not wait for itself."""
+    flushed: list[bool] = []
+    stop = am.on("loop.repeats", lambda _: flushed.append(am.flush(1)), times=2)
+
+    @am.tool
+    def search() -> None:
+        am.charge("x", usd="0.3")
+
+    try:
+        with am.request(user="u"):
+            search()
+            search()
+        assert am.flush()
+    finally:
+        stop()
+    assert flushed == [True]
+
+
 def record(folder: Path, count: int) -> None:
     """A journal of requests that cost 0.01, 0.02 …"""
     am.configure(directory=folder, spans=False)

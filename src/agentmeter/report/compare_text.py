@@ -25,7 +25,7 @@ def comparison_text(made: Comparison) -> str:
 
 def _recorded(made: Comparison) -> Iterator[str]:
     if not made.requests:
-        yield "no requests"
+        yield "0 requests of 0 users"
         return
     bound = "≥ " if made.incomplete else ""
     yield (

@@ -40,9 +40,7 @@ class Shift:
 
     def matches(self, one: PricedRequest) -> bool:
         """Whether a request is one of those."""
-        return any(
-            fnmatchcase(value, self.glob) for value in self.values(one) if value is not None
-        )
+        return any(fnmatchcase(value, self.glob) for value in self.values(one) if value is not None)
 
     def values(self, one: PricedRequest) -> Sequence[str | None]:
         """What a request has there."""

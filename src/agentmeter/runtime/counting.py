@@ -2,6 +2,7 @@
 
 import queue
 import threading
+import time
 from collections.abc import Callable
 
 from agentmeter.latch import Latch
@@ -9,6 +10,9 @@ from agentmeter.runtime.faults import after_fork, guarded
 
 _PAUSE = 0.02
 """Seconds for which jobs gather: a thread that wakes for every call takes the caller's turn."""
+
+
+_workers: "list[Counter]" = []
 
 
 class Counter:
@@ -20,6 +24,7 @@ class Counter:
     def __init__(self, name: str = "agentmeter-counter", where: str = "counting") -> None:
         self._name, self._where = name, where
         self._reset()
+        _workers.append(self)
         after_fork(self._reset)
 
     def _reset(self) -> None:
@@ -65,6 +70,12 @@ class Counter:
     def _run(self, job: Callable[[], None]) -> None:
         with guarded(self._where):
             job()
+
+
+def run_out(timeout: float) -> bool:
+    """Wait until every worker has run its jobs and what they led to; ``timeout`` is in seconds."""
+    until = time.monotonic() + timeout
+    return all(one.settle(max(0.0, until - time.monotonic())) for one in _workers * 2)
 
 
 COUNTER = Counter()
