@@ -16,6 +16,7 @@ Period = Literal["hour", "day", "week", "month", "year", "ever"]
 MEASURES = ("usd", "tokens", "calls")
 """What is reserved; seconds pass whether they are reserved or not."""
 FIELDS = ("user", "tenant", "feature", "plan")
+_LARGEST = 10**15
 _COUNTS = ("tokens", "calls", "default_output", "least_output")
 
 
@@ -58,6 +59,8 @@ class Budget:
             raise ConfigurationError(
                 "usd: a budget needs at least one limit: usd, tokens, calls or seconds"
             )
+        if self.name is not None and not isinstance(self.name, str):
+            raise ConfigurationError(f"name: expected text, got {self.name!r}")
         _check_word("action", self.action, get_args(Action))
         _check_word("unknown", self.unknown, get_args(Unknown))
         if (self.action == "ask") != (self.ask is not None):
@@ -66,6 +69,20 @@ class Budget:
             )
         if self.ask is not None and not callable(self.ask):
             raise ConfigurationError(f"ask: expected a callable, got {self.ask!r}")
+        self._check_effect()
+
+    def _check_effect(self) -> None:
+        """Whether what is asked for has anything that it could be worked out from."""
+        if self.usd is None and self.tokens is None:
+            if self.action == "clamp":
+                raise ConfigurationError(
+                    "action: how far to clamp an answer follows from usd or tokens; limit either"
+                )
+            if self.cut_streams and self.seconds is None:
+                raise ConfigurationError(
+                    "cut_streams: where a stream is cut follows from usd, tokens or seconds; "
+                    "limit one of them"
+                )
 
     def limit(self, measure: str) -> Any:
         """The limit of a measure, exact; ``None`` where there is none."""
@@ -93,8 +110,10 @@ class BudgetRule(Budget):
             _check_field("by", self.by)
         if not isinstance(self.where, Mapping):
             raise ConfigurationError(f"where: expected owner fields by name, got {self.where!r}")
-        for name in self.where:
+        for name, value in self.where.items():
             _check_field("where", name)
+            if not isinstance(value, str):
+                raise ConfigurationError(f"where: {name} is text, got {value!r}")
         if self.seconds is not None:
             raise ConfigurationError(
                 "seconds: time passes for a scope, not for a period; give seconds to a request"
@@ -122,6 +141,8 @@ def _exact(measure: str, value: Any) -> Decimal | None:
         raise ConfigurationError(str(error)) from None
     if number < 0:
         raise ConfigurationError(f"{measure}: a limit cannot be negative, got {value!r}")
+    if number >= _LARGEST:
+        raise ConfigurationError(f"{measure}: expected a limit below 10^15, got {value!r}")
     return number
 
 
@@ -140,7 +161,8 @@ def _check_word(name: str, value: Any, known: tuple[str, ...]) -> None:
 
 
 def _check_field(name: str, value: Any) -> None:
-    if not isinstance(value, str) or not (value in FIELDS or value.removeprefix("tag:") != value):
+    is_tag = isinstance(value, str) and value.startswith("tag:") and value != "tag:"
+    if not is_tag and value not in FIELDS:
         raise ConfigurationError(
             f"{name}: expected one of {', '.join(FIELDS)} or a tag such as 'tag:team', "
             f"got {value!r}"
