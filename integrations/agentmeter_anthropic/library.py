@@ -4,13 +4,14 @@ from collections.abc import Mapping
 from typing import Any
 
 from agentmeter.integration import (
+    Batches,
     Body,
     Endpoint,
     StainlessLibrary,
     StainlessPatch,
     served_by,
 )
-from agentmeter_anthropic.batches import Batches, passing
+from agentmeter_anthropic.batches import passing
 from agentmeter_anthropic.bounds import MESSAGES
 from agentmeter_anthropic.messages import MessageStream, count_input, facts
 

@@ -403,7 +403,7 @@ def test_results_that_two_processes_read_count_once(
     for _ in range(2):
         list(client.messages.batches.results(batch.id))
         BATCHES.forget()  # what another process knows
-    assert len(meter.records) == 4
+    assert sum(record.call is not None for record in meter.records) == 4
     report = build(meter.entries, meter.tariffs).unattributed
     assert report is not None
     assert (report.calls, report.usage.total_tokens) == (2, 440)
@@ -429,7 +429,7 @@ def test_results_are_metered_however_they_are_read(
     if not hasattr(client.messages.batches.with_raw_response, "results"):
         pytest.skip("this version of the client has no raw results")
     read(client, batch.id)
-    assert sum(call_of(record).usage.total_tokens for record in meter.records) == 440
+    assert sum(one.call.usage.total_tokens for one in meter.records if one.call) == 440
 
 
 async def test_results_are_metered_asynchronously(meter: Kept, server: ModelServer) -> None:
@@ -441,7 +441,7 @@ async def test_results_are_metered_asynchronously(meter: Kept, server: ModelServ
         found = [one async for one in await client.messages.batches.results(batch.id)]
     am.uninstrument()
     assert len(found) == 3
-    assert sum(call_of(record).usage.total_tokens for record in meter.records) == 440
+    assert sum(one.call.usage.total_tokens for one in meter.records if one.call) == 440
 
 
 @pytest.fixture

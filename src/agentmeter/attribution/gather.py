@@ -161,17 +161,21 @@ def _placed(unplaced: list[Record], found: Mapping[str, Gathered]) -> Iterator[R
 
     Where none is known, a trace that has GenAI spans but no scope of ours is a request by itself,
     together with every other trace that tells of one of its calls; in a trace that has scopes of
-    ours the span is unattributed.
+    ours the span is unattributed. A scope of ours without a request is the result of a batch:
+    see ``_results``.
     """
     if not unplaced:
         return
-    requests: dict[Key, str] = {}
+    places: dict[Key, Record] = {}
     metered: set[str] = set()
-    for request_id, one in sorted(found.items(), key=lambda item: item[0]):
+    for _, one in sorted(found.items(), key=lambda item: item[0]):
         for record in one.records.values():
-            requests[record.trace_id, record.span_id] = request_id
+            places[record.trace_id, record.span_id] = record
             if not record.foreign:
                 metered.add(record.trace_id)
+    yield from _results([one for one in unplaced if not one.foreign], places)
+    unplaced = [record for record in unplaced if record.foreign]
+    requests = {key: record.request_id for key, record in places.items()}
     above = {key_of(record): (record.trace_id, record.parent_span_id or "") for record in unplaced}
     telling = {record.trace_id for record in unplaced if record.kind is not Kind.LINK}
     together = _traces_together(unplaced)
@@ -183,6 +187,27 @@ def _placed(unplaced: list[Record], found: Mapping[str, Gathered]) -> Iterator[R
             yield replace(record, request_id=UNATTRIBUTED)
         elif record.trace_id in telling:
             yield replace(record, request_id=together.get(record.trace_id, record.trace_id))
+
+
+def _results(results: list[Record], places: Mapping[Key, Record]) -> Iterator[Record]:
+    """Results of batches that were read where nobody knew for which request they had been asked.
+
+    They are of the request that created the batch, below the step that it left. Where no process
+    that was metered did, they are of the scope that read them first, or unattributed.
+    """
+    once: dict[Key, Record] = {}
+    for record in sorted(results, key=_order):
+        once.setdefault(key_of(record), record)
+    if not once:
+        return
+    scopes = {record.scope_id: record for record in places.values() if not record.foreign}
+    for record in once.values():
+        home = places.get((record.trace_id, record.parent_span_id or ""))
+        home = home or scopes.get(record.parent_id or "")
+        if home is None:
+            yield replace(record, request_id=UNATTRIBUTED, parent_id=None)
+        else:
+            yield replace(record, request_id=home.request_id, parent_id=home.scope_id)
 
 
 def _traces_together(unplaced: list[Record]) -> dict[str, str]:

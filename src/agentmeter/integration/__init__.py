@@ -11,6 +11,7 @@ needs only a ``StainlessLibrary``: see ``stainless``.
 """
 
 from agentmeter.exceptions import BudgetExceeded
+from agentmeter.integration.batches import Batches, watch_lines, watched_lines
 from agentmeter.integration.bounds import Bounds, parts_of
 from agentmeter.integration.endpoint import Accumulator, Attempts, Body, Endpoint
 from agentmeter.integration.exchange import Exchange, begin, begin_async, current_exchange
@@ -92,6 +93,7 @@ __all__ = [
     "AgentScope",
     "Attempt",
     "Attempts",
+    "Batches",
     "Body",
     "Bounds",
     "BudgetExceeded",
@@ -155,6 +157,8 @@ __all__ = [
     "taken_over",
     "tokenizer",
     "until_exit",
+    "watch_lines",
     "watched",
     "watched_async",
+    "watched_lines",
 ]

@@ -142,7 +142,9 @@ class Resolver:
 
     @property
     def _everything(self) -> str:
-        columns = "entry, request_id, trace_id, observer, response_id, shares"
+        columns = (
+            "entry, request_id, scope_id, parent_id, trace_id, observer, response_id, shares"
+        )
         parts = [f"SELECT {columns} FROM {one}" for one in (self.fresh, self.held) if one]
         return f"({' UNION ALL '.join(parts)})"
 
@@ -155,7 +157,7 @@ class Resolver:
         fresh = self.connection.execute(
             f"SELECT DISTINCT 'request', request_id FROM {self.fresh} WHERE request_id <> '' "
             f"UNION SELECT DISTINCT 'trace', trace_id FROM {self.fresh} "
-            "WHERE request_id = '' AND entry = 'span'"
+            "WHERE request_id = '' AND entry IN ('span', 'record')"
         ).fetchall() if rows else []  # fmt: skip
         touched = {ties.top((kind, name)) for kind, name in fresh if (kind, name) in ties.above}
         numbers = {top: number for number, top in enumerate(sorted(touched))}
@@ -194,7 +196,12 @@ _Node = tuple[str, str]
 _TIES = f"""
 WITH everything AS (SELECT * FROM :everything),
 unplaced AS (
-    SELECT DISTINCT trace_id, response_id FROM everything WHERE request_id = '' AND entry = 'span'
+    SELECT DISTINCT trace_id, response_id FROM everything
+    WHERE request_id = '' AND entry IN ('span', 'record')
+),
+results AS (
+    SELECT DISTINCT trace_id, parent_id FROM everything
+    WHERE request_id = '' AND entry = 'record'
 ),
 astray AS (
     SELECT DISTINCT response_id FROM everything
@@ -211,6 +218,10 @@ UNION
 SELECT DISTINCT 'trace', trace_id, 'request', '{UNATTRIBUTED}' FROM everything
 WHERE request_id <> '' AND trace_id IN (SELECT trace_id FROM unplaced)
     AND (observer IS NULL OR observer LIKE '{OURS}%')
+UNION
+SELECT DISTINCT 'trace', r.trace_id, 'request', COALESCE(e.request_id, '{UNATTRIBUTED}')
+FROM results AS r LEFT JOIN everything AS e
+    ON e.scope_id = r.parent_id AND e.request_id <> '' AND e.entry = 'record'
 UNION
 SELECT DISTINCT 'response', response_id, 'request', request_id FROM everything
 WHERE request_id <> '' AND response_id IN (SELECT response_id FROM astray)

@@ -2,7 +2,10 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from decimal import ROUND_HALF_UP, Decimal
 from typing import Any, Literal
+
+from agentmeter.model import Usage
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -17,6 +20,16 @@ class Reply:
     """Written to the cache for five minutes, for one hour; inside ``input``, as ``cached`` is."""
     output: int = 5
     reasoning: int = 0
+    input_audio: int = 0
+    cached_audio: int = 0
+    input_image: int = 0
+    output_audio: int = 0
+    output_image: int = 0
+    """Tokens of other modalities than text; inside ``input``, ``cached`` and ``output``."""
+    audio_seconds: str | None = None
+    """The length of audio, such as ``"12.4"``, for models that are billed by it, not by tokens."""
+    images: int = 1
+    """How many pictures are made; a model that is billed by them has ``input`` and ``output`` 0."""
     tool_calls: tuple[tuple[str, str], ...] = ()
     """(name, JSON arguments) of each tool call."""
     finish_reason: str | None = None
@@ -38,6 +51,8 @@ class Reply:
     cut: Literal["clean", "reset"] = "clean"
     disconnect: bool = False
     """Close the connection before any byte of the answer."""
+    looks: int = 1
+    """How often background work is looked at before it is done."""
     usage: bool = True
     """Whether the body says what was used."""
     headers: Mapping[str, str] = field(default_factory=dict)
@@ -66,6 +81,38 @@ class Billed:
     written_5m: int = 0
     written_1h: int = 0
     web_search: int = 0
+    input_audio: int = 0
+    cached_audio: int = 0
+    input_image: int = 0
+    output_audio: int = 0
+    output_image: int = 0
+    audio_second: int = 0
+    image: int = 0
+    character: int = 0
+
+    @property
+    def usage(self) -> Usage:
+        """The bill by meter; what is inside another count is taken out of it."""
+        written = self.written_5m + self.written_1h
+        heard = self.input_audio - self.cached_audio
+        drawn = self.output_audio + self.output_image
+        return Usage(
+            input=self.input - self.cached - written - heard - self.input_image,
+            cache_read=self.cached - self.cached_audio,
+            cache_read_audio=self.cached_audio,
+            cache_write_5m=self.written_5m,
+            cache_write_1h=self.written_1h,
+            input_audio=heard,
+            input_image=self.input_image,
+            output=self.output - self.reasoning - drawn,
+            reasoning=self.reasoning,
+            output_audio=self.output_audio,
+            output_image=self.output_image,
+            web_search=self.web_search,
+            audio_second=self.audio_second,
+            image=self.image,
+            character=self.character,
+        )
 
 
 def whole(reply: Reply) -> Billed:
@@ -79,4 +126,20 @@ def whole(reply: Reply) -> Billed:
         written_5m=reply.written_5m,
         written_1h=reply.written_1h,
         web_search=reply.web_search,
+        input_audio=reply.input_audio,
+        cached_audio=reply.cached_audio,
+        input_image=reply.input_image,
+        output_audio=reply.output_audio,
+        output_image=reply.output_image,
     )
+
+
+def by_length(reply: Reply) -> Billed:
+    """The bill of a reply over audio that is billed by its length, to the nearest second."""
+    seconds = Decimal(reply.audio_seconds or 0).to_integral_value(ROUND_HALF_UP)
+    return Billed(calls=1, audio_second=int(seconds))
+
+
+def by_image(reply: Reply) -> Billed:
+    """The bill of a reply with pictures that are billed by the piece."""
+    return Billed(calls=1, image=reply.images)

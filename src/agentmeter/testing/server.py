@@ -9,7 +9,6 @@ Usage is exactly as scripted. ``billed()`` is the ground truth: what a provider 
 bill, the output of cut streams included.
 """
 
-import json
 import socket
 import threading
 from collections import deque
@@ -18,9 +17,10 @@ from dataclasses import replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, Self
 
-from agentmeter.testing.script import Billed, Received, Reply, whole
+from agentmeter.testing.bodies import content_of, fields_of
+from agentmeter.testing.jobs import Jobs
+from agentmeter.testing.script import Billed, Received, Reply
 from agentmeter.testing.wire import WIRES, Wire, error_body, wire_for, with_model
-from agentmeter.testing.wire_anthropic import batch_body, batch_results
 
 Predicate = Callable[[Mapping[str, Any]], bool]
 
@@ -46,8 +46,7 @@ class ModelServer:
         self._ids = 0
         self._bill: list[Billed] = []
         self.requests: list[Received] = []
-        self.batches: dict[str, tuple[dict[str, Any], bytes]] = {}
-        """Batches by their id: the batch and its results."""
+        self.jobs = Jobs(self)
         self.stopping = threading.Event()
         self.script(*replies)
         self._server = _Server(("127.0.0.1", 0), _Handler)
@@ -95,20 +94,6 @@ class ModelServer:
             if replies and (when is None or when(body)):
                 return replies.popleft()
         return self._default
-
-    def batch(self, path: str, body: Mapping[str, Any], headers: Mapping[str, str]) -> str:
-        """Answer every request of a batch at once; gives the batch's id."""
-        answers = []
-        for request in body["requests"]:
-            reply, number = self.take(path, request["params"], headers)
-            self.bill(Billed(failed=1) if reply.status >= 400 else whole(reply))
-            answers.append((reply, request, number))
-            self.answered()
-        number = answers[0][2] if answers else "0"
-        made = batch_body(number, len(answers), self.base_url)
-        with self._lock:
-            self.batches[made["id"]] = (made, batch_results(answers))
-        return str(made["id"])
 
     def bill(self, part: Billed) -> None:
         """Put a call on the bill."""
@@ -160,12 +145,12 @@ class _Handler(BaseHTTPRequestHandler):
     def do_POST(self) -> None:
         """Answer one request by the script."""
         length = int(self.headers.get("content-length", 0))
-        body = json.loads(self.rfile.read(length) or b"{}")
+        body = fields_of(self.headers.get("content-type", ""), self.rfile.read(length))
         model_server = self.server.model_server
         headers = {name.lower(): value for name, value in self.headers.items()}
-        if self.path.endswith("/messages/batches"):
-            made = model_server.batches[model_server.batch(self.path, body, headers)]
-            self._send(200, json.dumps(made[0]).encode(), Reply())
+        made = model_server.jobs.post(self.path, body, headers)
+        if made is not None:
+            self._send(200, *content_of(made), Reply())
             return
         reply, number = model_server.take(self.path, body, headers)
         try:
@@ -174,15 +159,13 @@ class _Handler(BaseHTTPRequestHandler):
             model_server.answered()
 
     def do_GET(self) -> None:
-        """Give a batch, or its results."""
-        *_, name, last = self.path.partition("?")[0].rsplit("/", 2)
-        made = self.server.model_server.batches.get(name if last == "results" else last)
-        if made is None:
-            self._send(404, json.dumps(error_body(404)).encode(), Reply(status=404))
-        elif last == "results":
-            self._send(200, made[1], Reply())
+        """Give what an earlier request has asked for."""
+        held = self.server.model_server.jobs.get(self.path)
+        if held is None:
+            self._send(404, *content_of(error_body(404)), Reply(status=404))
         else:
-            self._send(200, json.dumps(made[0]).encode(), Reply())
+            kind = "text/event-stream" if held.startswith(b"event:") else "application/json"
+            self._send(200, held, kind, Reply())
 
     def _answer(
         self, model_server: ModelServer, reply: Reply, number: str, body: Mapping[str, Any]
@@ -194,11 +177,11 @@ class _Handler(BaseHTTPRequestHandler):
         elif wire.stream is not None and (wire.always_streams or body.get("stream")):
             self._stream(wire, reply, with_model(self.path, body), number)
         else:
-            model_server.bill(whole(reply))
+            model_server.bill(wire.bill(reply, body))
             answer = wire.body(reply, with_model(self.path, body), number)
             if wire.headers is not None:
                 reply = replace(reply, headers={**wire.headers(reply), **reply.headers})
-            self._send(200, json.dumps(answer).encode(), reply)
+            self._send(200, *content_of(answer), reply)
 
     def _fail(self, reply: Reply, *, known: bool) -> None:
         self.server.model_server.bill(Billed(failed=1))
@@ -207,11 +190,11 @@ class _Handler(BaseHTTPRequestHandler):
             self.connection.shutdown(socket.SHUT_RDWR)
             return
         status = reply.status if known else 404
-        self._send(status, json.dumps(error_body(status)).encode(), reply)
+        self._send(status, *content_of(error_body(status)), reply)
 
-    def _send(self, status: int, body: bytes, reply: Reply) -> None:
+    def _send(self, status: int, body: bytes, kind: str, reply: Reply) -> None:
         self.send_response(status)
-        self.send_header("content-type", "application/json")
+        self.send_header("content-type", kind)
         self.send_header("content-length", str(len(body)))
         self._extra(reply)
         self.end_headers()
@@ -244,7 +227,7 @@ class _Handler(BaseHTTPRequestHandler):
         except OSError:
             self.close_connection = True
         finally:
-            bill = whole(reply)
+            bill = wire.bill(reply, body)
             if not done:
                 bill = replace(bill, output=min(sent, reply.output), reasoning=0, web_search=0)
             self.server.model_server.bill(bill)

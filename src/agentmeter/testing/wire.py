@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import unquote
 
-from agentmeter.testing import wire_cohere
+from agentmeter.testing import wire_cohere, wire_openai
+from agentmeter.testing.script import Billed, by_image, by_length, whole
 from agentmeter.testing.vectors import coded, vector
 from agentmeter.testing.wire_anthropic import messages_body, messages_stream
 from agentmeter.testing.wire_bedrock import (
@@ -38,7 +39,8 @@ JSON_LINES = "application/stream+json"
 class Wire:
     """One endpoint: its plain body, and its stream where it has one."""
 
-    body: Callable[[Any, Body, str], dict[str, Any]]
+    body: Callable[[Any, Body, str], dict[str, Any] | str | bytes]
+    """An answer: JSON, or else text or bytes as they are."""
     stream: Callable[[Any, Body, str], Iterator[Event]] | None = None
     always_streams: bool = False
     """Whether the path itself asks for the stream, and not a field of the body."""
@@ -46,6 +48,8 @@ class Wire:
     """The content type of the stream."""
     headers: Callable[[Any], Mapping[str, str]] | None = None
     """Headers of a plain answer that say something of it."""
+    bill: Callable[[Any, Body], Billed] = lambda reply, body: whole(reply)
+    """What the provider bills for an answer that was sent whole."""
 
 
 def error_body(status: int) -> dict[str, Any]:
@@ -178,6 +182,11 @@ def responses_body(reply: Any, body: Body, number: str) -> dict[str, Any]:
     return _response(reply, body, number, "completed")
 
 
+def unfinished_response(reply: Any, body: Body, number: str, status: str) -> dict[str, Any]:
+    """A response that is being worked on in the background."""
+    return {**_response(reply, body, number, status), "background": True}
+
+
 def responses_stream(reply: Any, body: Body, number: str) -> Iterator[Event]:
     """A response's events; usage comes with the last one only."""
     events: list[tuple[bool, str, dict[str, Any]]] = [
@@ -230,7 +239,21 @@ def embeddings_body(reply: Any, body: Body, number: str) -> dict[str, Any]:
     }
 
 
+def _heard(reply: Any, body: Body) -> Billed:
+    return whole(reply) if reply.audio_seconds is None else by_length(reply)
+
+
+def _drawn(reply: Any, body: Body) -> Billed:
+    return whole(reply) if reply.output else by_image(reply)
+
+
+def _spoken(reply: Any, body: Body) -> Billed:
+    by_character = str(body.get("model")).startswith("tts-")
+    return Billed(calls=1, character=len(body["input"])) if by_character else whole(reply)
+
+
 _MESSAGES = Wire(messages_body, messages_stream)
+_PICTURES = Wire(wire_openai.images_body, wire_openai.images_stream, bill=_drawn)
 WIRES = {
     "/mistral/v1/chat/completions": Wire(chat_body, with_usage(chat_stream)),
     "/mistral/v1/fim/completions": Wire(chat_body, with_usage(chat_stream)),
@@ -245,6 +268,16 @@ WIRES = {
     "/chat/completions": Wire(chat_body, chat_stream),
     "/responses": Wire(responses_body, responses_stream),
     "/embeddings": Wire(embeddings_body),
+    "/completions": Wire(wire_openai.completion_body, wire_openai.completion_stream),
+    "/images/generations": _PICTURES,
+    "/images/edits": _PICTURES,
+    "/images/variations": _PICTURES,
+    "/audio/transcriptions": Wire(
+        wire_openai.transcription_body, wire_openai.transcription_stream, bill=_heard
+    ),
+    "/audio/translations": Wire(wire_openai.translation_body, bill=_heard),
+    "/audio/speech": Wire(wire_openai.speech_body, bill=_spoken),
+    "/moderations": Wire(wire_openai.moderation_body, bill=lambda reply, body: Billed()),
     "/messages": _MESSAGES,
     "/invoke": Wire(invoke_body, headers=token_headers),
     "/invoke-with-response-stream": Wire(
