@@ -67,11 +67,23 @@ def _choices(body: Body) -> int:
     return count(body.get("n")) or 1
 
 
+def _prompts(body: Body) -> int:
+    """How many prompts there are: one as text or tokens, or a list of such."""
+    prompt = body.get("prompt")
+    several = isinstance(prompt, (list, tuple)) and prompt and not isinstance(prompt[0], int)
+    return len(prompt) if several else 1
+
+
 CHAT = Bounds(
     limit_of=_chat_limit,
     with_limit=_limit_chat,
     choices=_choices,
     uncounted=_uncounted("messages"),
+)
+COMPLETIONS = Bounds(
+    limit_of=lambda body: count(body.get("max_tokens")),
+    with_limit=lambda body, tokens: {**body, "max_tokens": tokens},
+    choices=lambda body: _prompts(body) * max(_choices(body), count(body.get("best_of")) or 1),
 )
 RESPONSES = Bounds(
     limit_of=lambda body: count(body.get("max_output_tokens")),

@@ -14,8 +14,11 @@ from agentmeter.integration import (
     served_by,
     tokenizer,
 )
-from agentmeter_openai.bounds import CHAT, EMBEDDINGS, RESPONSES
+from agentmeter_openai.bounds import CHAT, COMPLETIONS, EMBEDDINGS, RESPONSES
+from agentmeter_openai.later import AWAITED, passing
+from agentmeter_openai.media import MEDIA
 from agentmeter_openai.streams import ChatStream, ResponsesStream, item
+from agentmeter_openai.tools import CONTAINER, with_tools
 
 _MODELS = (
     *("gpt-3", "gpt-4", "gpt-5", "gpt-6", "chatgpt-", "o1", "o3", "o4", "codex-", "ft:gpt-"),
@@ -32,6 +35,10 @@ def _facts(answer: Any, provider: str | None) -> Call:
     return facts_of({**said, "choices": reasons}, provider)
 
 
+def _response_facts(answer: Any, provider: str | None) -> Call:
+    return with_tools(_facts(answer, provider), answer)
+
+
 def _count_chat(body: Body, model: str) -> int:
     messages = body.get("messages") or ()
     return tokenizer.count_chat_input(messages, body.get("tools"), model).tokens
@@ -40,6 +47,10 @@ def _count_chat(body: Body, model: str) -> int:
 def _count_responses(body: Body, model: str) -> int:
     given, instructions = body.get("input") or "", body.get("instructions")
     return tokenizer.count_responses_input(given, instructions, body.get("tools"), model).tokens
+
+
+def _count_completions(body: Body, model: str) -> int:
+    return tokenizer.count_embeddings_input(body.get("prompt") or "", model).tokens
 
 
 def _count_embeddings(body: Body, model: str) -> int:
@@ -75,14 +86,24 @@ _CHAT = Endpoint(
     ask=_ask_for_usage,
     bounds=CHAT,
 )
+_COMPLETIONS = Endpoint(
+    operation="text_completion",
+    facts=_facts,
+    accumulator=_follow_chat,
+    count_input=_count_completions,
+    ask=_ask_for_usage,
+    bounds=COMPLETIONS,
+)
 _RESPONSES = Endpoint(
     operation="chat",
-    facts=_facts,
+    facts=_response_facts,
     accumulator=lambda exchange: ResponsesStream(exchange.read),
     count_input=_count_responses,
     shape="openai.responses",
+    later=AWAITED.wait,
     bounds=RESPONSES,
 )
+_COMPACTION = Endpoint(operation="chat", facts=_facts, count_input=_count_responses)
 _EMBEDDINGS = Endpoint(
     operation="embeddings",
     facts=_facts,
@@ -114,14 +135,26 @@ def _search_context(body: Body) -> str | None:
     return next((size for size in sizes if isinstance(size, str)), None)
 
 
+ENDPOINTS = {
+    "/chat/completions": _CHAT,
+    "/responses": _RESPONSES,
+    "/responses/compact": _COMPACTION,
+    "/embeddings": _EMBEDDINGS,
+    "/completions": _COMPLETIONS,
+    "/containers": CONTAINER,
+    **MEDIA,
+}
+"""What a POST bills, by the end of its path; moderations are free, and no call."""
+
+
+def _passing(client: Any, options: Any, result: Any) -> Any:
+    def served(model: Any) -> dict[str, Any]:
+        found = _served(client, {"model": model})
+        return {"provider": found["provider"], "region": found["region"]}
+
+    return passing(options, result, served, ENDPOINTS)
+
+
 PATCH = StainlessPatch(
-    StainlessLibrary(
-        package="openai",
-        endpoints={
-            "/chat/completions": _CHAT,
-            "/responses": _RESPONSES,
-            "/embeddings": _EMBEDDINGS,
-        },
-        served=_served,
-    )
+    StainlessLibrary(package="openai", endpoints=ENDPOINTS, served=_served, passing=_passing)
 )

@@ -57,6 +57,7 @@ class ChatStream(_Stream):
                 self._reasons[item(choice, "index")] = reason
                 self.finished = True
             self._take(item(choice, "delta"))
+            self.texts.append(item(choice, "text") or "")  # of the legacy endpoint
         if item(chunk, "usage") is None:
             return False
         self._telling = chunk

@@ -193,14 +193,16 @@ def _results(results: list[Record], places: Mapping[Key, Record]) -> Iterator[Re
     """Results of batches that were read where nobody knew for which request they had been asked.
 
     They are of the request that created the batch, below the step that it left. Where no process
-    that was metered did, they are of the scope that read them first, or unattributed.
+    that was metered did, they are of the scope that read them first, or unattributed. What was read
+    where the request was known is there already.
     """
-    once: dict[Key, Record] = {}
-    for record in sorted(results, key=_order):
-        once.setdefault(key_of(record), record)
-    if not once:
+    if not results:
         return
     scopes = {record.scope_id: record for record in places.values() if not record.foreign}
+    once: dict[Key, Record] = {}
+    for record in sorted(results, key=_order):
+        if record.scope_id not in scopes:
+            once.setdefault(key_of(record), record)
     for record in once.values():
         home = places.get((record.trace_id, record.parent_span_id or ""))
         home = home or scopes.get(record.parent_id or "")

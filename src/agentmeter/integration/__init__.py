@@ -12,6 +12,7 @@ needs only a ``StainlessLibrary``: see ``stainless``.
 
 from agentmeter.exceptions import BudgetExceeded
 from agentmeter.integration.batches import Batches, watch_lines, watched_lines
+from agentmeter.integration.bodies import Content
 from agentmeter.integration.bounds import Bounds, parts_of
 from agentmeter.integration.endpoint import Accumulator, Attempts, Body, Endpoint
 from agentmeter.integration.exchange import Exchange, begin, begin_async, current_exchange
@@ -99,6 +100,7 @@ __all__ = [
     "BudgetExceeded",
     "Call",
     "CallScope",
+    "Content",
     "Endpoint",
     "Evidence",
     "Exchange",

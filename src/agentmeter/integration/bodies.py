@@ -114,10 +114,38 @@ async def _followed_async(
         yield rest
 
 
+class Content(Accumulator):
+    """An answer that is no JSON: nothing in it tells whether it is whole, or what was used."""
+
+    def __init__(self, exchange: Exchange) -> None:
+        super().__init__()
+        self._exchange = exchange
+
+    def see(self, item: bytes) -> bool:
+        """Let a piece pass."""
+        return False
+
+    def facts(self) -> Call:
+        """What is known without reading it."""
+        self.finished = True
+        return self._exchange.read(None)
+
+    @property
+    def text(self) -> str | None:
+        """None that could be counted."""
+        return None
+
+
 def read_body(exchange: Exchange, content: bytes) -> None:
-    """A body that is at hand already."""
+    """A body that is at hand already: JSON, or whatever the endpoint's answers are."""
     with guarded("body"):
-        exchange.answered(json.loads(content))
+        try:
+            answer = json.loads(content)
+        except ValueError:
+            if exchange.endpoint.content is None:
+                raise
+            answer = content
+        exchange.answered(answer)
     exchange.ended(Status.OK)
 
 
@@ -134,10 +162,18 @@ def watch_body(exchange: Exchange, response: Any) -> None:
         )
         see_close(response, tally)
         return
-    whole = Tally(exchange, WholeBody(exchange.read))
+    whole = Tally(exchange, _unfolding(exchange, response))
     _replace(response, "iter_bytes", lambda inner: WatchedIterator(inner, whole))
     _replace(response, "aiter_bytes", lambda inner: WatchedAsyncIterator(inner, whole))
     see_close(response, whole)
+
+
+def _unfolding(exchange: Exchange, response: Any) -> Accumulator:
+    """What follows a body: by its type, where the endpoint answers in others than JSON."""
+    content = exchange.endpoint.content
+    if content is None or "json" in response.headers.get("content-type", ""):
+        return WholeBody(exchange.read)
+    return content(exchange)
 
 
 def _replace(response: Any, name: str, watch: Callable[[Any], Any]) -> None:

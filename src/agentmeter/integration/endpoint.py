@@ -10,6 +10,7 @@ from agentmeter.runtime.state import STATE
 
 if TYPE_CHECKING:
     from agentmeter.integration.exchange import Exchange
+    from agentmeter.runtime.call import CallScope
 
 Body = Mapping[str, Any]
 
@@ -62,6 +63,12 @@ class Endpoint:
     """The answer that an error of the client carries, if any: it has been paid."""
     ask: Callable[[Body], Body | None] | None = None
     """The body to send in the place of the caller's, to be told the usage; ``None``: theirs."""
+    from_body: Callable[[Body], Call] | None = None
+    """What the body of a request tells of its bill, for answers that tell nothing of usage."""
+    content: "Callable[[Exchange], Accumulator] | None" = None
+    """What follows an answer that is no JSON, such as audio; without it such a one is unreadable."""
+    later: "Callable[[CallScope], None] | None" = None
+    """Told of a call that ended without its usage, which may come by another way."""
     bounds: Bounds | None = None
     """Where a body has its limits, for budgets; without it a call is open-ended to them."""
 

@@ -11,6 +11,7 @@ stream, how to count a body. The rest is here and in ``streams``, for every libr
 import threading
 from collections.abc import Callable
 from contextvars import ContextVar
+from dataclasses import replace
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
@@ -66,8 +67,13 @@ class Exchange:
         until_exit(self)
 
     def read(self, answer: Any) -> Call:
-        """What an answer, or what carries the usage of one, says."""
-        return self.endpoint.facts(answer, self.provider)
+        """What an answer, or what carries the usage of one, says; else what was asked for tells."""
+        said = self.endpoint.facts(answer, self.provider)
+        from_body = self.endpoint.from_body
+        if from_body is None or said.usage or self.body is None:
+            return said
+        told = from_body(self.body)
+        return replace(said, usage=told.usage, evidence=told.evidence)
 
     def sending(self) -> "Sending":
         """Around what sends the request: inside, the call is current; an error ends it."""
@@ -175,6 +181,9 @@ class Exchange:
         self.attempts.end(200)
         self.scope.update(attempts=tuple(self.attempts.done))
         self.scope.close(error, status)
+        if self.endpoint.later is not None and unknown_sides(self.scope.facts):
+            with guarded("usage that comes later"):
+                self.endpoint.later(self.scope)
         return True
 
 
