@@ -1,4 +1,6 @@
-"""Meters the ``openai`` client, 2.x (httpx) and 3.x (httpx2): chat, Responses, embeddings."""
+"""Meters the ``openai`` client, 2.x (httpx) and 3.x (httpx2): chat, Responses, also in the
+background and over web sockets, completions, embeddings, pictures, audio, realtime and batches.
+"""
 
 from typing import Any
 
@@ -14,15 +16,17 @@ class OpenAIIntegration:
         from importlib.util import find_spec
 
         if find_spec(self.library) is not None:
-            from agentmeter_openai.library import PATCH
+            from agentmeter_openai.library import PATCH, SOCKETS
 
             PATCH.apply()
+            SOCKETS.apply()
 
     def uninstrument(self, **_: Any) -> None:
         """Put every patched method back."""
-        from agentmeter_openai.library import PATCH
+        from agentmeter_openai.library import PATCH, SOCKETS
 
         PATCH.undo()
+        SOCKETS.undo()
 
 
 __all__ = ["OpenAIIntegration"]

@@ -17,12 +17,14 @@ from agentmeter.integration import (
 from agentmeter_openai.bounds import CHAT, COMPLETIONS, EMBEDDINGS, RESPONSES
 from agentmeter_openai.later import AWAITED, passing
 from agentmeter_openai.media import MEDIA
+from agentmeter_openai.sockets import Sockets
 from agentmeter_openai.streams import ChatStream, ResponsesStream, item
 from agentmeter_openai.tools import CONTAINER, with_tools
 
 _MODELS = (
     *("gpt-3", "gpt-4", "gpt-5", "gpt-6", "chatgpt-", "o1", "o3", "o4", "codex-", "ft:gpt-"),
     *("text-embedding-3", "text-embedding-ada", "computer-use-", "davinci", "babbage"),
+    *("gpt-image", "gpt-audio", "gpt-realtime", "gpt-transcribe", "dall-e-", "whisper-1", "tts-1"),
 )
 """What the names of OpenAI's own models begin with; its open weights (``gpt-oss``) run anywhere."""
 
@@ -114,18 +116,18 @@ _EMBEDDINGS = Endpoint(
 
 
 def _served(client: Any, body: Body) -> Mapping[str, Any]:
-    model = body.get("model")
-    served = served_by(
-        str(client.base_url),
-        "openai",
-        model if isinstance(model, str) else None,
-        lambda name: name.removeprefix("openai/").startswith(_MODELS),
-    )
-    return {
-        "provider": served.provider,
-        "region": served.region,
-        "search_context": _search_context(body),
-    }
+    place = _place(str(client.base_url), body.get("model"))
+    return {**place, "search_context": _search_context(body)}
+
+
+def _place(url: str, model: Any) -> dict[str, Any]:
+    named = model if isinstance(model, str) else None
+    served = served_by(url, "openai", named, _is_openais)
+    return {"provider": served.provider, "region": served.region}
+
+
+def _is_openais(model: str) -> bool:
+    return model.removeprefix("openai/").startswith(_MODELS)
 
 
 def _search_context(body: Body) -> str | None:
@@ -149,8 +151,7 @@ ENDPOINTS = {
 
 def _passing(client: Any, options: Any, result: Any) -> Any:
     def served(model: Any) -> dict[str, Any]:
-        found = _served(client, {"model": model})
-        return {"provider": found["provider"], "region": found["region"]}
+        return _place(str(client.base_url), model)
 
     return passing(options, result, served, ENDPOINTS)
 
@@ -158,3 +159,4 @@ def _passing(client: Any, options: Any, result: Any) -> Any:
 PATCH = StainlessPatch(
     StainlessLibrary(package="openai", endpoints=ENDPOINTS, served=_served, passing=_passing)
 )
+SOCKETS = Sockets(_response_facts, _place)
