@@ -188,7 +188,7 @@ def _file_read(file_id: str, result: Any, served: Served, endpoints: Endpoints) 
 
     response = getattr(result, "response", None) or getattr(result, "http_response", None)
     if response is not None:
-        watch_lines(response, BATCHES.reader(take))
+        watch_lines(response, BATCHES.reader(take, b'"custom_id"'))
 
 
 def _result(

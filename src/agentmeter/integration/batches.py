@@ -105,12 +105,13 @@ class Batches:
         scope.update(usage=call.usage, evidence=known, batch=True)
         scope.close(status=Status.OK)
 
-    def reader(self, read: Callable[[Any], None]) -> Callable[[bytes], None]:
-        """What takes a line of results, as JSON."""
+    def reader(self, read: Callable[[Any], None], mark: bytes = b"") -> Callable[[bytes], None]:
+        """What takes a line of results, as JSON; one without ``mark`` in it is none."""
 
         def take(line: bytes) -> None:
             with guarded("batch result"):
-                read(json.loads(line))
+                if mark in line:
+                    read(json.loads(line))
 
         return take
 

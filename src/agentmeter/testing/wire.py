@@ -150,6 +150,7 @@ def _response(reply: Any, body: Body, number: str, status: str) -> dict[str, Any
         "tool_choice": "auto",
         "tools": [],
         "service_tier": reply.service_tier or "default",
+        "background": bool(body.get("background")),
         "usage": usage if done and reply.usage else None,
     }
 
@@ -184,7 +185,7 @@ def responses_body(reply: Any, body: Body, number: str) -> dict[str, Any]:
 
 def unfinished_response(reply: Any, body: Body, number: str, status: str) -> dict[str, Any]:
     """A response that is being worked on in the background."""
-    return {**_response(reply, body, number, status), "background": True}
+    return _response(reply, body, number, status)
 
 
 def responses_stream(reply: Any, body: Body, number: str) -> Iterator[Event]:
