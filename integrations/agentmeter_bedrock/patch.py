@@ -10,16 +10,18 @@ from typing import Any
 
 from agentmeter.integration import (
     FAULTS,
-    BudgetExceeded,
+    NO_OUTPUT,
     Endpoint,
     Exchange,
     Patches,
     Status,
     begin,
+    begin_async,
     current_exchange,
     is_installed,
 )
 from agentmeter_bedrock.answers import count_input, facts
+from agentmeter_bedrock.bounds import CONVERSE, INVOKE
 from agentmeter_bedrock.reading import (
     watch_body,
     watch_body_async,
@@ -30,11 +32,17 @@ from agentmeter_bedrock.reading import (
 )
 
 _CONVERSE = Endpoint(
-    operation="chat", facts=facts, count_input=count_input, shape="bedrock.converse"
+    operation="chat",
+    facts=facts,
+    count_input=count_input,
+    shape="bedrock.converse",
+    bounds=CONVERSE,
 )
-_INVOKE = Endpoint(operation="chat", facts=facts, count_input=count_input)
-_EMBED = Endpoint(operation="embeddings", facts=facts, count_input=count_input)
-_RERANK = Endpoint(operation="rerank", facts=facts)
+_INVOKE = Endpoint(operation="chat", facts=facts, count_input=count_input, bounds=INVOKE)
+_EMBED = Endpoint(
+    operation="embeddings", facts=facts, count_input=count_input, bounds=NO_OUTPUT
+)
+_RERANK = Endpoint(operation="rerank", facts=facts, bounds=NO_OUTPUT)
 _OPERATIONS = {
     "Converse": lambda exchange, answer: exchange.answered(answer),
     "ConverseStream": watch_converse,
@@ -74,7 +82,7 @@ def apply() -> None:
 
 def _make_api_call(original: Any) -> Any:
     def make_api_call(client: Any, operation_name: str, api_params: Any) -> Any:
-        exchange = _begun(client, operation_name, api_params)
+        exchange, api_params = _begun(client, operation_name, api_params)
         if exchange is None:
             return original(client, operation_name, api_params)
         with exchange.sending():
@@ -91,7 +99,7 @@ def _make_api_call(original: Any) -> Any:
 
 def _make_api_call_async(original: Any) -> Any:
     async def make_api_call(client: Any, operation_name: str, api_params: Any) -> Any:
-        exchange = _begun(client, operation_name, api_params)
+        exchange, api_params = await _begun_async(client, operation_name, api_params)
         if exchange is None:
             return await original(client, operation_name, api_params)
         with exchange.sending():
@@ -106,32 +114,53 @@ def _make_api_call_async(original: Any) -> Any:
     return make_api_call
 
 
-def _begun(client: Any, operation: str, params: Any) -> Exchange | None:
-    """The exchange of a request that bills; ``None`` for any other."""
+def _begun(client: Any, operation: str, params: Any) -> tuple[Exchange | None, Any]:
+    """The exchange of a request that bills, and the parameters to send."""
+    asked = _asked(client, operation, params)
+    exchange = begin(**asked) if asked is not None else None
+    return exchange, _to_send(exchange, params)
+
+
+async def _begun_async(client: Any, operation: str, params: Any) -> tuple[Exchange | None, Any]:
+    asked = _asked(client, operation, params)
+    exchange = await begin_async(**asked) if asked is not None else None
+    return exchange, _to_send(exchange, params)
+
+
+def _asked(client: Any, operation: str, params: Any) -> dict[str, Any] | None:
+    """What ``begin`` takes for a request; ``None`` for one that bills nothing."""
     if operation not in _OPERATIONS or not PATCHES.on:
         return None
     try:
         if client.meta.service_model.service_id != "Bedrock Runtime":
             return None
-        return _begin(client, operation, params)
-    except BudgetExceeded:  # which is for the application
-        raise
+        return _read(client, operation, params)
     except Exception as error:
         FAULTS.count("bedrock request", error)
         return None
 
 
-def _begin(client: Any, operation: str, params: Mapping[str, Any]) -> Exchange | None:
+def _to_send(exchange: Exchange | None, params: Any) -> Any:
+    if exchange is None:
+        return params
+    try:
+        return exchange.body_to_send(params) or params
+    except Exception as error:
+        FAULTS.count("bedrock request", error)
+        return params
+
+
+def _read(client: Any, operation: str, params: Mapping[str, Any]) -> dict[str, Any]:
     model, region, deployment = _named(str(params["modelId"]), client.meta.region_name)
-    return begin(
-        _endpoint(operation, model),
-        params,
-        provider="aws",
-        model=model,
-        region=region,
-        deployment=deployment,
-        stream="Stream" in operation,
-    )
+    return {
+        "endpoint": _endpoint(operation, model),
+        "body": params,
+        "provider": "aws",
+        "model": model,
+        "region": region,
+        "deployment": deployment,
+        "stream": "Stream" in operation,
+    }
 
 
 def _endpoint(operation: str, model: str) -> Endpoint:

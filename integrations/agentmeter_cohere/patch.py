@@ -5,11 +5,12 @@ from importlib import import_module
 from typing import Any
 
 from agentmeter.integration import (
+    NO_OUTPUT,
     Endpoint,
     Exchange,
     MeteredMethods,
     Patches,
-    begin,
+    chat_bounds,
     current_exchange,
     served_by,
     watched,
@@ -23,15 +24,19 @@ _CHAT = Endpoint(
     accumulator=lambda exchange: ChatStream(),
     count_input=count_input,
     shape="openai.chat",
+    bounds=chat_bounds("max_tokens"),
 )
 _GENERATE = Endpoint(
     operation="text_completion",
     facts=facts,
     accumulator=lambda exchange: ChatStream(),
     count_input=count_input,
+    bounds=chat_bounds("max_tokens", choices="num_generations"),
 )
-_EMBEDDINGS = Endpoint(operation="embeddings", facts=input_facts, count_input=count_input)
-_RERANK = Endpoint(operation="rerank", facts=facts)
+_EMBEDDINGS = Endpoint(
+    operation="embeddings", facts=input_facts, count_input=count_input, bounds=NO_OUTPUT
+)
+_RERANK = Endpoint(operation="rerank", facts=facts, bounds=NO_OUTPUT)
 _METHODS = {
     "chat": _CHAT,
     "generate": _GENERATE,
@@ -80,11 +85,12 @@ def _replace_tries(module: Any) -> None:
     PATCHES.replace(module, "_should_retry", _should_retry)
 
 
-def _begin(endpoint: Endpoint, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Exchange | None:
+def _asked(args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> dict[str, Any]:
     model = kwargs.get("model")
     named = model if isinstance(model, str) else None
     served = served_by(args[0]._client_wrapper.get_base_url(), "cohere", named, _is_coheres)
-    return begin(endpoint, kwargs, provider=served.provider, model=named, region=served.region)
+    place = {"provider": served.provider, "region": served.region}
+    return {"body": kwargs, "model": named, **place}
 
 
 def _is_coheres(model: str) -> bool:
@@ -104,7 +110,7 @@ def _take(exchange: Exchange, result: Any) -> Any:
     return result
 
 
-_METERED = MeteredMethods(library="cohere", patches=PATCHES, begin=_begin, take=_take)
+_METERED = MeteredMethods(library="cohere", patches=PATCHES, asked=_asked, take=_take)
 
 
 def _begin_try(kwargs: Mapping[str, Any]) -> None:

@@ -4,23 +4,26 @@ It stands below automatic function calling, chats and continued streams, so that
 passes it once. Its tries are another pair of methods, called by the client's own retrying.
 """
 
+import copy
 from importlib import import_module
 from json import loads
 from typing import Any
 
 from agentmeter.integration import (
     FAULTS,
-    BudgetExceeded,
+    NO_OUTPUT,
     Endpoint,
     Exchange,
     Patches,
     Status,
     begin,
+    begin_async,
     current_exchange,
     served_by,
     watched,
     watched_async,
 )
+from agentmeter_google_genai.bounds import CONTENT
 from agentmeter_google_genai.content import (
     ContentStream,
     count_input,
@@ -35,8 +38,11 @@ _CONTENT = Endpoint(
     accumulator=lambda exchange: ContentStream(),
     count_input=count_input,
     shape="google.generate_content",
+    bounds=CONTENT,
 )
-_EMBEDDINGS = Endpoint(operation="embeddings", facts=embedding_facts, count_input=count_input)
+_EMBEDDINGS = Endpoint(
+    operation="embeddings", facts=embedding_facts, count_input=count_input, bounds=NO_OUTPUT
+)
 _IMAGES = Endpoint(operation="generate_content", facts=image_facts)
 _ENDPOINTS = {
     "generateContent": _CONTENT,
@@ -68,7 +74,7 @@ def apply() -> None:
 
 def _request(original: Any) -> Any:
     def request(client: Any, http_request: Any, *args: Any, **kwargs: Any) -> Any:
-        exchange = _begun(client, http_request)
+        exchange, http_request = _begun(client, http_request)
         if exchange is None:
             return original(client, http_request, *args, **kwargs)
         with exchange.sending():
@@ -80,7 +86,7 @@ def _request(original: Any) -> Any:
 
 def _async_request(original: Any) -> Any:
     async def request(client: Any, http_request: Any, *args: Any, **kwargs: Any) -> Any:
-        exchange = _begun(client, http_request)
+        exchange, http_request = await _begun_async(client, http_request)
         if exchange is None:
             return await original(client, http_request, *args, **kwargs)
         with exchange.sending():
@@ -90,20 +96,44 @@ def _async_request(original: Any) -> Any:
     return request
 
 
-def _begun(client: Any, http_request: Any) -> Exchange | None:
-    """The exchange of a request that bills; ``None`` for any other."""
+def _begun(client: Any, http_request: Any) -> tuple[Exchange | None, Any]:
+    """The exchange of a request that bills, and the request to send."""
+    asked = _asked(client, http_request)
+    exchange = begin(**asked) if asked is not None else None
+    return exchange, _to_send(exchange, http_request)
+
+
+async def _begun_async(client: Any, http_request: Any) -> tuple[Exchange | None, Any]:
+    asked = _asked(client, http_request)
+    exchange = await begin_async(**asked) if asked is not None else None
+    return exchange, _to_send(exchange, http_request)
+
+
+def _asked(client: Any, http_request: Any) -> dict[str, Any] | None:
+    """What ``begin`` takes for a request; ``None`` for one that bills nothing."""
     if not PATCHES.on:
         return None
     try:
-        return _begin(client, http_request)
-    except BudgetExceeded:  # which is for the application
-        raise
+        return _read(client, http_request)
     except Exception as error:
         FAULTS.count("google-genai request", error)
         return None
 
 
-def _begin(client: Any, http_request: Any) -> Exchange | None:
+def _to_send(exchange: Exchange | None, http_request: Any) -> Any:
+    if exchange is None:
+        return http_request
+    try:
+        body = exchange.body_to_send(http_request.data or {})
+        if body is not None:
+            http_request = copy.copy(http_request)
+            http_request.data = body
+    except Exception as error:
+        FAULTS.count("google-genai request", error)
+    return http_request
+
+
+def _read(client: Any, http_request: Any) -> dict[str, Any] | None:
     named, _, verb = http_request.url.partition("?")[0].rpartition(":")
     endpoint = _ENDPOINTS.get(verb)
     if endpoint is None:
@@ -112,14 +142,14 @@ def _begin(client: Any, http_request: Any) -> Exchange | None:
     if model.startswith("imagen"):
         endpoint = _IMAGES
     provider, region = _served(client, http_request.url, model)
-    return begin(
-        endpoint,
-        http_request.data or {},
-        provider=provider,
-        model=model,
-        region=region,
-        stream=verb == "streamGenerateContent",
-    )
+    return {
+        "endpoint": endpoint,
+        "body": http_request.data or {},
+        "provider": provider,
+        "model": model,
+        "region": region,
+        "stream": verb == "streamGenerateContent",
+    }
 
 
 def _served(client: Any, url: str, model: str) -> tuple[str, str | None]:

@@ -14,7 +14,7 @@ import wrapt
 
 from agentmeter.integration import (
     FAULTS,
-    BudgetExceeded,
+    NO_OUTPUT,
     Endpoint,
     Exchange,
     Patches,
@@ -23,17 +23,30 @@ from agentmeter.integration import (
     advanced,
     advanced_async,
     begin,
+    begin_async,
     canonical,
+    chat_bounds,
     current_exchange,
     guarded,
     served_by,
 )
 from agentmeter_litellm.answers import Stream, count_input, facts, input_facts
 
-_CHAT = Endpoint(operation="chat", facts=facts, count_input=count_input, shape="openai.chat")
-_TEXT = Endpoint(operation="text_completion", facts=facts, count_input=count_input)
-_EMBEDDINGS = Endpoint(operation="embeddings", facts=input_facts, count_input=count_input)
-_RERANK = Endpoint(operation="rerank", facts=facts)
+_LIMITS = chat_bounds("max_tokens", "max_completion_tokens")
+_CHAT = Endpoint(
+    operation="chat",
+    facts=facts,
+    count_input=count_input,
+    shape="openai.chat",
+    bounds=_LIMITS,
+)
+_TEXT = Endpoint(
+    operation="text_completion", facts=facts, count_input=count_input, bounds=_LIMITS
+)
+_EMBEDDINGS = Endpoint(
+    operation="embeddings", facts=input_facts, count_input=count_input, bounds=NO_OUTPUT
+)
+_RERANK = Endpoint(operation="rerank", facts=facts, bounds=NO_OUTPUT)
 _FUNCTIONS = {
     "completion": _CHAT,
     "text_completion": _TEXT,
@@ -111,7 +124,7 @@ def _asynchronous(endpoint: Endpoint, original: Any) -> Any:
         outer = _outer()
         if outer is not None:
             return await _tried_async(outer, partial(original, *args, **kwargs), args, kwargs)
-        exchange, kwargs = _begun(endpoint, args, kwargs)
+        exchange, kwargs = await _begun_async(endpoint, args, kwargs)
         if exchange is None:
             return await original(*args, **kwargs)
         exchange.attempts.begin()
@@ -193,34 +206,54 @@ def _begun(
     endpoint: Endpoint, args: tuple[Any, ...], kwargs: dict[str, Any]
 ) -> tuple[Exchange | None, dict[str, Any]]:
     """The exchange of a call, and the arguments to make it with."""
-    if not PATCHES.on or any(kwargs.get(mark) for mark in _MARKS):
-        return None, kwargs
-    try:
-        return _begin(endpoint, args, kwargs)
-    except BudgetExceeded:  # which is for the application
-        raise
-    except Exception as error:
-        FAULTS.count("litellm request", error)
-        return None, kwargs
+    asked = _asked(args, kwargs)
+    exchange = begin(endpoint, **asked) if asked is not None else None
+    return exchange, _to_send(exchange, kwargs)
 
 
-def _begin(
+async def _begun_async(
     endpoint: Endpoint, args: tuple[Any, ...], kwargs: dict[str, Any]
 ) -> tuple[Exchange | None, dict[str, Any]]:
-    body = _body(args, kwargs)
+    asked = _asked(args, kwargs)
+    exchange = await begin_async(endpoint, **asked) if asked is not None else None
+    return exchange, _to_send(exchange, kwargs)
+
+
+def _asked(args: tuple[Any, ...], kwargs: dict[str, Any]) -> dict[str, Any] | None:
+    """What ``begin`` takes for a call; ``None`` for the second half of an asynchronous one."""
+    if not PATCHES.on or any(kwargs.get(mark) for mark in _MARKS):
+        return None
+    try:
+        return _read(_body(args, kwargs))
+    except Exception as error:
+        FAULTS.count("litellm request", error)
+        return None
+
+
+def _read(body: Mapping[str, Any]) -> dict[str, Any]:
     model, provider = _named(body)
     served = served_by(body.get("api_base") or body.get("base_url") or "", provider, model, _any)
-    exchange = begin(
-        endpoint,
-        body,
-        provider=served.provider,
-        model=model,
-        region=served.region or body.get("aws_region_name") or body.get("vertex_location"),
-        stream=bool(body.get("stream")),
-    )
-    if exchange is not None and body.get("stream") and _can_be_asked(body, model, provider):
-        kwargs = {**kwargs, "stream_options": {"include_usage": True}}
-    return exchange, kwargs
+    return {
+        "body": body,
+        "provider": served.provider,
+        "model": model,
+        "region": served.region or body.get("aws_region_name") or body.get("vertex_location"),
+        "stream": bool(body.get("stream")),
+    }
+
+
+def _to_send(exchange: Exchange | None, kwargs: dict[str, Any]) -> dict[str, Any]:
+    """No more output than a budget allows, and the usage of a stream asked for."""
+    if exchange is None:
+        return kwargs
+    try:
+        kwargs = dict(exchange.body_to_send(kwargs) or kwargs)
+        body = exchange.body or {}
+        if body.get("stream") and _can_be_asked(body, *_named(body)):
+            kwargs["stream_options"] = {"include_usage": True}
+    except Exception as error:
+        FAULTS.count("litellm request", error)
+    return kwargs
 
 
 def _any(_: str) -> bool:

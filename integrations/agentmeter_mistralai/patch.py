@@ -5,11 +5,11 @@ from importlib import import_module
 from typing import Any
 
 from agentmeter.integration import (
+    NO_OUTPUT,
     Endpoint,
     Exchange,
     MeteredMethods,
     Patches,
-    begin,
     current_exchange,
     see_close,
     served_by,
@@ -23,6 +23,7 @@ from agentmeter_mistralai.answers import (
     embedding_facts,
     facts,
 )
+from agentmeter_mistralai.bounds import CHAT, CONVERSATIONS
 
 
 def _follow(exchange: Exchange) -> Stream:
@@ -36,14 +37,25 @@ _CHAT = Endpoint(
     count_input=count_input,
     shape="openai.chat",
     answer_in=answer_in,
+    bounds=CHAT,
 )
 _FIM = Endpoint(
-    operation="text_completion", facts=facts, accumulator=_follow, count_input=count_input
+    operation="text_completion",
+    facts=facts,
+    accumulator=_follow,
+    count_input=count_input,
+    bounds=CHAT,
 )
 _AGENT = Endpoint(
-    operation="invoke_agent", facts=facts, accumulator=_follow, count_input=count_input
+    operation="invoke_agent",
+    facts=facts,
+    accumulator=_follow,
+    count_input=count_input,
+    bounds=CONVERSATIONS,
 )
-_EMBEDDINGS = Endpoint(operation="embeddings", facts=embedding_facts, count_input=count_input)
+_EMBEDDINGS = Endpoint(
+    operation="embeddings", facts=embedding_facts, count_input=count_input, bounds=NO_OUTPUT
+)
 _OCR = Endpoint(operation="ocr", facts=facts)
 _SPEECH = Endpoint(operation="transcription", facts=facts, accumulator=_follow)
 _METHODS = (
@@ -109,20 +121,19 @@ def _module(name: str) -> Any:
         return None
 
 
-def _begin(endpoint: Endpoint, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Exchange | None:
+def _asked(args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> dict[str, Any]:
     client = args[0]
     model = kwargs.get("model")
     url = client.sdk_configuration.get_server_details()[0]
     named = model if isinstance(model, str) else None
     served = served_by(kwargs.get("server_url") or url, "mistral", named, _is_mistrals)
     package = type(client).__module__.rpartition(".")[0]
-    return begin(
-        endpoint,
-        kwargs,
-        provider=_PACKAGES.get(package) or served.provider,
-        model=named,
-        region=served.region,
-    )
+    return {
+        "body": kwargs,
+        "provider": _PACKAGES.get(package) or served.provider,
+        "model": named,
+        "region": served.region,
+    }
 
 
 def _is_mistrals(model: str) -> bool:
@@ -140,7 +151,7 @@ def _take(exchange: Exchange, result: Any) -> Any:
     return result
 
 
-_METERED = MeteredMethods(library="mistralai", patches=PATCHES, begin=_begin, take=_take)
+_METERED = MeteredMethods(library="mistralai", patches=PATCHES, asked=_asked, take=_take)
 
 
 def _retry(original: Any) -> Any:

@@ -14,6 +14,7 @@ from agentmeter.exceptions import BudgetExceeded
 from agentmeter.integration.batches import Batches, watch_lines, watched_lines
 from agentmeter.integration.bodies import Content
 from agentmeter.integration.bounds import Bounds, parts_of
+from agentmeter.integration.chat import NO_OUTPUT, chat_bounds, limit, uncounted
 from agentmeter.integration.endpoint import Accumulator, Attempts, Body, Endpoint
 from agentmeter.integration.exchange import Exchange, begin, begin_async, current_exchange
 from agentmeter.integration.hosts import Served, served_by
@@ -88,6 +89,7 @@ __all__ = [
     "COUNTER",
     "ESTIMATED",
     "FAULTS",
+    "NO_OUTPUT",
     "REPORTED",
     "UNKNOWN",
     "Accumulator",
@@ -133,6 +135,7 @@ __all__ = [
     "begin_async",
     "canonical",
     "carrier_in",
+    "chat_bounds",
     "counted",
     "current_exchange",
     "current_scope",
@@ -147,6 +150,7 @@ __all__ = [
     "inside",
     "inside_context",
     "is_installed",
+    "limit",
     "parts_of",
     "reported_call",
     "reporting",
@@ -158,6 +162,7 @@ __all__ = [
     "switch_on",
     "taken_over",
     "tokenizer",
+    "uncounted",
     "until_exit",
     "watch_lines",
     "watched",

@@ -91,14 +91,23 @@ def _tiers(asked: Any) -> tuple[str | None, ...]:
 
 
 def parts_of(body: Body, *places: str) -> list[Mapping[str, Any]]:
-    """The mappings in the messages or items of a body, those of their contents included."""
+    """The messages or items of a body as mappings, and those of their contents."""
     found: list[Mapping[str, Any]] = []
     stack = [body.get(place) for place in places]
     while stack:
         one = stack.pop()
-        if isinstance(one, Mapping):
-            found.append(one)
-            stack.extend(one.get(name) for name in ("content", "output", "source"))
-        elif isinstance(one, list | tuple):
+        if isinstance(one, list | tuple):
             stack.extend(one)
+        elif (part := _part(one)) is not None:
+            found.append(part)
+            stack.extend(part.get(name) for name in ("content", "output", "source"))
     return found
+
+
+def _part(one: Any) -> Mapping[str, Any] | None:
+    """A mapping, also what is an object of the client's."""
+    if one is None or isinstance(one, str):
+        return None
+    from agentmeter.semconv.usage import plain_mapping
+
+    return plain_mapping(one)

@@ -7,9 +7,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from agentmeter.exceptions import BudgetExceeded
 from agentmeter.integration.endpoint import Endpoint
-from agentmeter.integration.exchange import Exchange
+from agentmeter.integration.exchange import Exchange, begin, begin_async
 from agentmeter.model import Status
 from agentmeter.runtime.faults import FAULTS
 from agentmeter.runtime.patches import Patches
@@ -22,8 +21,9 @@ class MeteredMethods:
     library: str
     """Its name, for faults."""
     patches: Patches
-    begin: Callable[[Endpoint, tuple[Any, ...], Mapping[str, Any]], Exchange | None]
-    """The exchange of a call with these arguments; ``None`` if it bills nothing."""
+    asked: Callable[[tuple[Any, ...], Mapping[str, Any]], Mapping[str, Any] | None]
+    """What ``begin`` takes beside the endpoint for a call with these arguments, its ``body`` among
+    it, which is by their names; ``None`` if it bills nothing."""
     take: Callable[[Exchange, Any], Any]
     """Given what a method returned, end the exchange or watch the stream; gives the caller's."""
 
@@ -32,7 +32,7 @@ class MeteredMethods:
 
         def make(original: Any) -> Any:
             def method(*args: Any, **kwargs: Any) -> Any:
-                exchange = self._begun(endpoint, args, kwargs)
+                exchange, kwargs = self._begun(endpoint, args, kwargs)
                 if exchange is None:
                     return original(*args, **kwargs)
                 with exchange.sending():
@@ -48,7 +48,7 @@ class MeteredMethods:
 
         def make(original: Any) -> Any:
             async def method(*args: Any, **kwargs: Any) -> Any:
-                exchange = self._begun(endpoint, args, kwargs)
+                exchange, kwargs = await self._begun_async(endpoint, args, kwargs)
                 if exchange is None:
                     return await original(*args, **kwargs)
                 with exchange.sending():
@@ -71,20 +71,38 @@ class MeteredMethods:
         return make
 
     def _begun(
-        self, endpoint: Endpoint, args: tuple[Any, ...], kwargs: Mapping[str, Any]
-    ) -> Exchange | None:
+        self, endpoint: Endpoint, args: tuple[Any, ...], kwargs: dict[str, Any]
+    ) -> tuple[Exchange | None, dict[str, Any]]:
+        """The exchange of a call, and the arguments to make it with."""
+        asked = self._read(args, kwargs)
+        exchange = begin(endpoint, **asked) if asked is not None else None
+        return exchange, self._to_send(exchange, kwargs)
+
+    async def _begun_async(
+        self, endpoint: Endpoint, args: tuple[Any, ...], kwargs: dict[str, Any]
+    ) -> tuple[Exchange | None, dict[str, Any]]:
+        asked = self._read(args, kwargs)
+        exchange = await begin_async(endpoint, **asked) if asked is not None else None
+        return exchange, self._to_send(exchange, kwargs)
+
+    def _read(self, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Mapping[str, Any] | None:
         if not self.patches.on:
             return None
         try:
-            exchange = self.begin(endpoint, args, kwargs)
-        except BudgetExceeded:  # which is for the application
-            raise
+            return self.asked(args, kwargs)
         except Exception as error:
             FAULTS.count(f"{self.library} request", error)
             return None
-        if exchange is not None:
-            exchange.attempts.begin()
-        return exchange
+
+    def _to_send(self, exchange: Exchange | None, kwargs: dict[str, Any]) -> dict[str, Any]:
+        if exchange is None:
+            return kwargs
+        exchange.attempts.begin()
+        try:
+            return dict(exchange.body_to_send(kwargs) or kwargs)
+        except Exception as error:
+            FAULTS.count(f"{self.library} request", error)
+            return kwargs
 
     def _taken(self, exchange: Exchange, result: Any) -> Any:
         """``result`` for the caller; should watching fail, the call still ends, as unknown."""
@@ -110,7 +128,8 @@ class _Managed:
         self._exchange: Exchange | None = None
 
     def __enter__(self) -> Any:
-        self._exchange = self._begun()
+        begun = self._methods._begun(self._endpoint, self._args, self._kwargs)
+        self._inner = self._made(*begun)
         if self._exchange is None:
             return self._inner.__enter__()
         with self._exchange.sending():
@@ -123,7 +142,8 @@ class _Managed:
         return self._inner.__exit__(*raised)
 
     async def __aenter__(self) -> Any:
-        self._exchange = self._begun()
+        begun = await self._methods._begun_async(self._endpoint, self._args, self._kwargs)
+        self._inner = self._made(*begun)
         if self._exchange is None:
             return await self._inner.__aenter__()
         with self._exchange.sending():
@@ -135,7 +155,6 @@ class _Managed:
             self._exchange.give_up()
         return await self._inner.__aexit__(*raised)
 
-    def _begun(self) -> Exchange | None:
-        exchange = self._methods._begun(self._endpoint, self._args, self._kwargs)
-        self._inner = self._original(*self._args, **self._kwargs)
-        return exchange
+    def _made(self, exchange: Exchange | None, kwargs: dict[str, Any]) -> Any:
+        self._exchange = exchange
+        return self._original(*self._args, **kwargs)
