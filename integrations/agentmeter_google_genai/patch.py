@@ -23,6 +23,7 @@ from agentmeter.integration import (
     watched,
     watched_async,
 )
+from agentmeter_google_genai.batches import read, seen
 from agentmeter_google_genai.bounds import CONTENT
 from agentmeter_google_genai.content import (
     ContentStream,
@@ -31,6 +32,8 @@ from agentmeter_google_genai.content import (
     facts,
     image_facts,
 )
+from agentmeter_google_genai.interactions import Interactions
+from agentmeter_google_genai.live import Sessions
 
 _CONTENT = Endpoint(
     operation="generate_content",
@@ -67,6 +70,10 @@ def apply() -> None:
         PATCHES.replace(client, "_async_request", _async_request)
         PATCHES.replace(client, "_request_once", _once)
         PATCHES.replace(client, "_async_request_once", _async_once)
+        PATCHES.replace(client, "download_file", _download)
+        PATCHES.replace(client, "async_download_file", _async_download)
+        _SESSIONS.replace(PATCHES, import_module("google.genai.live"))
+        _INTERACTIONS.apply()
     except BaseException:
         PATCHES.undo()  # half a patch would meter half
         raise
@@ -76,7 +83,9 @@ def _request(original: Any) -> Any:
     def request(client: Any, http_request: Any, *args: Any, **kwargs: Any) -> Any:
         exchange, http_request = _begun(client, http_request)
         if exchange is None:
-            return original(client, http_request, *args, **kwargs)
+            response = original(client, http_request, *args, **kwargs)
+            _seen(client, http_request, response)
+            return response
         with exchange.sending():
             response = original(client, http_request, *args, **kwargs)
         return _watched(exchange, response)
@@ -88,7 +97,9 @@ def _async_request(original: Any) -> Any:
     async def request(client: Any, http_request: Any, *args: Any, **kwargs: Any) -> Any:
         exchange, http_request = await _begun_async(client, http_request)
         if exchange is None:
-            return await original(client, http_request, *args, **kwargs)
+            response = await original(client, http_request, *args, **kwargs)
+            _seen(client, http_request, response)
+            return response
         with exchange.sending():
             response = await original(client, http_request, *args, **kwargs)
         return _watched(exchange, response)
@@ -157,6 +168,46 @@ def _served(client: Any, url: str, model: str) -> tuple[str, str | None]:
         return "google", client.location
     served = served_by(url, "google", model, lambda name: name.startswith(_MODELS))
     return served.provider, served.region
+
+
+def _served_at(url: str, model: str) -> dict[str, Any]:
+    served = served_by(url, "google", model, lambda name: name.startswith(_MODELS))
+    return {"provider": served.provider, "region": served.region}
+
+
+def _place(client: Any, model: str = "gemini") -> dict[str, Any]:
+    base_url = client._http_options.base_url or ""
+    provider, region = _served(client, base_url, model)
+    return {"provider": provider, "region": region}
+
+
+def _seen(client: Any, http_request: Any, response: Any) -> None:
+    if PATCHES.on:
+        seen(http_request, response, _place(client))
+
+
+def _download(original: Any) -> Any:
+    def download_file(client: Any, path: str, *args: Any, **kwargs: Any) -> Any:
+        content = original(client, path, *args, **kwargs)
+        if PATCHES.on:
+            read(path, content, _place(client))
+        return content
+
+    return download_file
+
+
+def _async_download(original: Any) -> Any:
+    async def download_file(client: Any, path: str, *args: Any, **kwargs: Any) -> Any:
+        content = await original(client, path, *args, **kwargs)
+        if PATCHES.on:
+            read(path, content, _place(client))
+        return content
+
+    return download_file
+
+
+_SESSIONS = Sessions(_place)
+_INTERACTIONS = Interactions(PATCHES, _served_at)
 
 
 def _watched(exchange: Exchange, response: Any) -> Any:

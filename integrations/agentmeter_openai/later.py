@@ -1,8 +1,7 @@
 """Usage that comes by another request than the call's own: background responses and batches.
 
-A response that is made in the background is one call, however often it is looked at. Its usage is
-in the first answer that tells any, from whichever of ``retrieve`` and ``cancel``, plain or streamed,
-and also after the request that it is of has ended. So it is with a stream that was left early.
+Of a background response it is in the first answer of ``retrieve`` or ``cancel``, plain or streamed,
+that tells any. So it is with a stream that was left early.
 """
 
 import json
@@ -11,82 +10,15 @@ from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from dataclasses import replace
 from typing import Any
 
-from agentmeter.integration import (
-    REPORTED,
-    Batches,
-    Call,
-    CallScope,
-    Endpoint,
-    Status,
-    guarded,
-    watch_lines,
-)
+from agentmeter.integration import Awaited, Batches, Endpoint, watch_lines
 from agentmeter_openai.streams import item
 
 _MOST = 4096
 _ENDS = ("response.completed", "response.incomplete", "response.failed")
-_OBSERVER = "agentmeter.retrieved"
 
 Served = Callable[[Any], dict[str, Any]]
 """Who serves a model to the client: ``provider`` and ``region``."""
 Endpoints = Mapping[str, Endpoint]
-
-
-class Awaited:
-    """The calls that ended without their usage, by the id of the response."""
-
-    def __init__(self) -> None:
-        self._calls: OrderedDict[str, CallScope] = OrderedDict()
-        self._elsewhere: OrderedDict[str, None] = OrderedDict()
-
-    def forget(self) -> None:
-        """Know of none any more."""
-        self._calls.clear()
-        self._elsewhere.clear()
-
-    def wait(self, call: CallScope) -> None:
-        """A call has ended, and its usage is not known yet."""
-        response_id = call.facts.response_id
-        if response_id and response_id not in self._calls:
-            self._calls[response_id] = call
-            while len(self._calls) > _MOST:
-                self._calls.popitem(last=False)
-
-    def told(self, response: Any, endpoint: Endpoint, served: Served) -> None:
-        """A response has been looked at; where it tells its usage for the first time, it counts."""
-        if item(response, "usage") is None:
-            return
-        with guarded("usage that came later"):
-            response_id = str(item(response, "id"))
-            call = self._calls.pop(response_id, None)
-            if call is not None:
-                said = endpoint.facts(response, call.facts.provider)
-                call.update(**_told(said))
-                call.amend(said.usage, said.evidence or dict.fromkeys(said.usage, REPORTED))
-                self._elsewhere[response_id] = None
-            elif item(response, "background") and response_id not in self._elsewhere:
-                self._elsewhere[response_id] = None
-                place = served(item(response, "model"))
-                _of_another_process(endpoint.facts(response, place["provider"]), place)
-            while len(self._elsewhere) > _MOST:
-                self._elsewhere.popitem(last=False)
-
-
-def _told(said: Call) -> dict[str, Any]:
-    names = ("response_model", "service_tier", "finish_reasons")
-    return {name: value for name in names if (value := getattr(said, name))}
-
-
-def _of_another_process(said: Call, place: Mapping[str, Any]) -> None:
-    """A call that was begun elsewhere. Its response's id leads it to the request that it is of."""
-    scope = CallScope(
-        model=said.response_model, operation="chat", response_id=said.response_id, **place
-    )
-    scope.observer = _OBSERVER
-    scope.open(None)
-    known = said.evidence or dict.fromkeys(said.usage, REPORTED)
-    scope.update(usage=said.usage, evidence=known, **_told(said))
-    scope.close(status=Status.OK)
 
 
 AWAITED = Awaited()
@@ -126,7 +58,13 @@ def _document(result: Any) -> Any:
 
 def _response_seen(result: Any, served: Served, endpoint: Endpoint) -> None:
     def told(response: Any) -> None:
-        AWAITED.told(response, endpoint, served)
+        if item(response, "usage") is not None:
+            place = served(item(response, "model"))
+            AWAITED.told(
+                str(item(response, "id")),
+                lambda: endpoint.facts(response, place["provider"]),
+                {"operation": "chat", **place} if item(response, "background") else None,
+            )
 
     if hasattr(result, "_iterator"):
         watch = _events_async if hasattr(result._iterator, "__anext__") else _events

@@ -11,8 +11,9 @@ needs only a ``StainlessLibrary``: see ``stainless``.
 """
 
 from agentmeter.exceptions import BudgetExceeded
+from agentmeter.integration.awaited import Awaited
 from agentmeter.integration.batches import Batches, watch_lines, watched_lines
-from agentmeter.integration.bodies import Content
+from agentmeter.integration.bodies import Content, watch_body
 from agentmeter.integration.bounds import Bounds, parts_of
 from agentmeter.integration.chat import NO_OUTPUT, chat_bounds, limit, uncounted
 from agentmeter.integration.endpoint import Accumulator, Attempts, Body, Endpoint
@@ -96,6 +97,7 @@ __all__ = [
     "AgentScope",
     "Attempt",
     "Attempts",
+    "Awaited",
     "Batches",
     "Body",
     "Bounds",
@@ -164,6 +166,7 @@ __all__ = [
     "tokenizer",
     "uncounted",
     "until_exit",
+    "watch_body",
     "watch_lines",
     "watched",
     "watched_async",

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from agentmeter.testing.script import Billed, Reply
 from agentmeter.testing.wire import responses_body, responses_stream, unfinished_response, wire_for
 from agentmeter.testing.wire_anthropic import batch_body, batch_results
+from agentmeter.testing.wire_gemini import content_body, interaction_body
 
 if TYPE_CHECKING:
     from agentmeter.testing.server import ModelServer
@@ -39,6 +40,8 @@ class Jobs:
     def post(self, path: str, body: Body, headers: Mapping[str, str]) -> dict[str, Any] | None:
         """What asks for such work, or changes it; ``None`` for any other request."""
         plain = path.partition("?")[0]
+        if body.get("background") and plain.endswith("/interactions"):
+            return self._interact(plain, body, headers)
         if plain.endswith("/responses") and body.get("background") and not body.get("stream"):
             return self._begin(plain, body, headers)
         if plain.endswith("/cancel") and "/responses/" in plain:
@@ -74,6 +77,13 @@ class Jobs:
         ((reply, _, number),) = self.answers(path, iter([(body, body)]), headers)
         self._background[f"resp_{number}"] = _Background(reply, body, number, reply.looks)
         return unfinished_response(reply, body, number, "queued")
+
+    def _interact(self, path: str, body: Body, headers: Mapping[str, str]) -> dict[str, Any]:
+        """An interaction in the background; whoever looks finds it done."""
+        ((reply, _, number),) = self.answers(path, iter([(body, body)]), headers)
+        made = interaction_body(reply, body, number)
+        self.held[f"/interactions/{made['id']}"] = json.dumps(made).encode()
+        return {**made, "status": "in_progress", "steps": [], "usage": None}
 
     def _look(self, one: _Background, *, stream: bool) -> bytes:
         if stream:
@@ -148,6 +158,32 @@ class Jobs:
         self.held[f"/batches/{made['id']}"] = json.dumps(made).encode()
         return {**made, "status": "validating", "output_file_id": None}
 
+    def _contents(self, path: str, body: Body, headers: Mapping[str, str]) -> dict[str, Any]:
+        """Gemini's: results in the batch where the requests were, else in a file."""
+        source = body["batch"]["inputConfig"]
+        inline = (source.get("requests") or {}).get("requests")
+        given = inline or map(json.loads, self.held[f"/{source['fileName']}"].splitlines())
+        model = path.rpartition("/")[2].partition(":")[0]
+        asked = ((one, {"model": model, **one["request"]}) for one in given)
+        answers = list(self.answers(f"/models/{model}:generateContent", asked, headers))
+        results = [
+            {"key": one.get("key"), "response": content_body(reply, {"model": model}, number)}
+            if reply.status < 400
+            else {"key": one.get("key"), "error": {"code": 13, "message": "scripted"}}
+            for reply, one, number in answers
+        ]
+        name = f"batches/{answers[0][2]}"
+        about = {"model": f"models/{model}", "state": "BATCH_STATE_PENDING"}
+        begun = {"name": name, "metadata": about}
+        output: dict[str, Any] = {"inlinedResponses": {"inlinedResponses": results}}
+        if inline is None:
+            file = f"files/out-{answers[0][2]}"
+            output = {"responsesFile": file}
+            self.held[f"/{file}:download"] = "\n".join(map(json.dumps, results)).encode()
+        done = {**about, "state": "BATCH_STATE_SUCCEEDED", "output": output}
+        self.held[f"/{name}"] = json.dumps({"name": name, "metadata": done}).encode()
+        return begun
+
     def _lines(self, endpoint: str, answers: list[tuple[Reply, Any, str]]) -> bytes:
         wire = wire_for(endpoint, self.server.wires)
         assert wire is not None
@@ -165,4 +201,5 @@ _POSTS: dict[str, _Post] = {
     "/messages/batches": Jobs._messages,
     "/files": Jobs._upload,
     "/batches": Jobs._batch,
+    ":batchGenerateContent": Jobs._contents,
 }

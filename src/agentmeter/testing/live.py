@@ -48,7 +48,7 @@ class LiveServer:
 
     def _converse(self, socket: Any) -> None:
         path = socket.request.path
-        take = self._gemini if "BidiGenerateContent" in path else self._openai
+        take = self._openai if path.startswith("/v1/re") else self._gemini
         take(socket, path)
 
     def _openai(self, socket: Any, path: str) -> None:

@@ -24,6 +24,8 @@ from agentmeter.testing.wire_gemini import (
     content_body,
     content_stream,
     embed_body,
+    interaction_body,
+    interaction_stream,
     predict_body,
 )
 from agentmeter.testing.wire_mistral import ocr_body, with_id, with_usage
@@ -293,6 +295,7 @@ WIRES = {
     ":embedContent": Wire(embed_body),
     ":batchEmbedContents": Wire(batch_embed_body),
     ":predict": Wire(predict_body),
+    "/interactions": Wire(interaction_body, interaction_stream),
 }
 """By the end of the path. Mistral's client is told from OpenAI's by ``/mistral`` before it."""
 

@@ -99,3 +99,43 @@ def predict_body(reply: Any, body: Body, number: str) -> dict[str, Any]:
     ]
     characters = sum(len(str(one.get("content", ""))) for one in given)
     return {"predictions": predictions, "metadata": {"billableCharacterCount": characters}}
+
+
+def interaction_body(reply: Any, body: Body, number: str) -> dict[str, Any]:
+    """An interaction that is completed; one in the background is so at the second look."""
+    said = [{"type": "text", "text": reply.text}]
+    return {
+        "id": f"int-{number}",
+        "object": "interaction",
+        "status": "completed",
+        "model": reply.model or body.get("model"),
+        "created": "2026-11-24T00:00:00Z",
+        "updated": "2026-11-24T00:00:00Z",
+        "steps": [{"type": "model_output", "content": said}],
+        **({"usage": _interaction_usage(reply)} if reply.usage else {}),
+    }
+
+
+def _interaction_usage(reply: Any) -> dict[str, Any]:
+    """Cached tokens are inside the input, thoughts beside the output."""
+    return {
+        "total_input_tokens": reply.input,
+        "total_cached_tokens": reply.cached,
+        "total_output_tokens": reply.output - reply.reasoning,
+        "total_thought_tokens": reply.reasoning,
+        "total_tokens": reply.input + reply.output,
+    }
+
+
+def interaction_stream(reply: Any, body: Body, number: str) -> Iterator[tuple[bool, bytes]]:
+    """Its events; the one that completes it tells the usage."""
+    whole = interaction_body(reply, body, number)
+    begun = {**{n: v for n, v in whole.items() if n not in ("usage", "steps")}}
+    begun["status"] = "in_progress"
+    yield False, _event({"event_type": "interaction.created", "interaction": begun})
+    for word in re.findall(r"\s*\S+", reply.text):
+        delta = {"type": "text", "text": word}
+        yield True, _event({"event_type": "step.delta", "index": 0, "delta": delta})
+    done = {"event_type": "interaction.completed", "interaction": whole}
+    yield reply.cut_after is not None, _event(done)
+    yield False, b"data: [DONE]\r\n\r\n"

@@ -1,0 +1,207 @@
+"""The Interactions API, of clients from 3.x on: it sends by an HTTP client of its own.
+
+In the background an interaction is one call, whose usage comes with a later look at it.
+"""
+
+import json
+import sys
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import wrapt
+
+from agentmeter.integration import (
+    FAULTS,
+    Accumulator,
+    Awaited,
+    Body,
+    Bounds,
+    Call,
+    Endpoint,
+    Exchange,
+    Patches,
+    Status,
+    begin,
+    begin_async,
+    facts_of,
+    guarded,
+    limit,
+    tokenizer,
+    watch_body,
+)
+
+AWAITED = Awaited()
+_BASE = "google.genai._gaos.basesdk"
+_ENDS = ("interaction.completed", "interaction.complete")
+Place = Callable[[str, str], dict[str, Any]]
+"""Who serves a model at an address."""
+
+
+def _facts(answer: Any, provider: str | None) -> Call:
+    said = {name: answer.get(name) for name in ("id", "model", "service_tier")}
+    return facts_of({**said, "usage": answer.get("usage") or {}}, provider)
+
+
+class _Events(Accumulator):
+    """The events of an interaction; the one that completes it tells the usage."""
+
+    def __init__(self, exchange: Exchange) -> None:
+        super().__init__()
+        self._exchange = exchange
+        self._interaction: dict[str, Any] = {}
+
+    def see(self, event: Any) -> bool:
+        """Take an event; none is hidden."""
+        told = event.get("interaction")
+        if isinstance(told, dict):
+            self._interaction.update({name: value for name, value in told.items() if value})
+        delta = event.get("delta")
+        if isinstance(delta, dict) and isinstance(delta.get("text"), str):
+            self.texts.append(delta["text"])
+        self.finished = self.finished or event.get("event_type") in _ENDS
+        return False
+
+    def facts(self) -> Call:
+        """What has been said so far."""
+        return self._exchange.read(self._interaction)
+
+
+def _count_input(body: Body, model: str) -> int:
+    given = [body.get("system_instruction"), body.get("input"), body.get("tools")]
+    texts = [one if isinstance(one, str) else json.dumps(one, default=str) for one in given if one]
+    return tokenizer.count("\n".join(texts), model).tokens
+
+
+def _config(body: Body) -> Mapping[str, Any]:
+    return body.get("generation_config") or {}
+
+
+def _uncounted(body: Body) -> str | None:
+    found = [name for name in ("previous_interaction_id", "agent", "cached_content") if name in body]
+    plain = isinstance(body.get("input"), str)
+    return f"{', '.join(found) or 'its input'}: not in the request's tokens" if (
+        found or not plain
+    ) else None
+
+
+INTERACTIONS = Endpoint(
+    operation="generate_content",
+    facts=_facts,
+    accumulator=_Events,
+    count_input=_count_input,
+    later=AWAITED.wait,
+    bounds=Bounds(
+        limit_of=lambda body: limit(_config(body).get("max_output_tokens")),
+        uncounted=_uncounted,
+        writes_cache=lambda body: False,
+    ),
+)
+
+
+class Interactions:
+    """Meters what the base classes of that client send."""
+
+    def __init__(self, patches: Patches, place: Place) -> None:
+        self._patches = patches
+        self._place = place
+
+        self._waiting = False
+
+    def apply(self) -> None:
+        """Patch the base classes now or when they are imported, which takes seconds."""
+        if _BASE in sys.modules:
+            self._replace(sys.modules[_BASE])
+        elif not self._waiting:
+            self._waiting = True
+            wrapt.register_post_import_hook(self._imported, _BASE)
+
+    def _imported(self, module: Any) -> None:
+        if self._patches.on:
+            with guarded("google-genai interaction"):
+                self._replace(module)
+
+    def _replace(self, module: Any) -> None:
+        self._patches.replace(module.BaseSDK, "do_request", self._request)
+        self._patches.replace(module.AsyncBaseSDK, "do_request_async", self._request_async)
+
+    def _request(self, original: Any) -> Any:
+        def do_request(client: Any, *args: Any, **kwargs: Any) -> Any:
+            asked = self._asked(kwargs.get("request"))
+            exchange = begin(**asked) if asked is not None else None
+            if exchange is None:
+                response = original(client, *args, **kwargs)
+                self._looked_at(kwargs.get("request"), response)
+                return response
+            exchange.attempts.begin()
+            with exchange.sending():
+                response = original(client, *args, **kwargs)
+            return _answered(exchange, response)
+
+        return do_request
+
+    def _request_async(self, original: Any) -> Any:
+        async def do_request(client: Any, *args: Any, **kwargs: Any) -> Any:
+            asked = self._asked(kwargs.get("request"))
+            exchange = await begin_async(**asked) if asked is not None else None
+            if exchange is None:
+                response = await original(client, *args, **kwargs)
+                self._looked_at(kwargs.get("request"), response)
+                return response
+            exchange.attempts.begin()
+            with exchange.sending():
+                response = await original(client, *args, **kwargs)
+            return _answered(exchange, response)
+
+        return do_request
+
+    def _asked(self, request: Any) -> dict[str, Any] | None:
+        """What ``begin`` takes for a request; ``None`` for one that bills nothing."""
+        if not self._patches.on or request is None:
+            return None
+        try:
+            if request.method != "POST" or not request.url.path.endswith("/interactions"):
+                return None
+            body = json.loads(request.content)
+            model = str(body.get("model") or body.get("agent") or "").rpartition("/")[2]
+            stream = bool(body.get("stream"))
+            place = self._place(str(request.url), model)
+            return {
+                "endpoint": INTERACTIONS,
+                "body": body,
+                "model": model,
+                "stream": stream,
+                **place,
+            }
+        except Exception as error:
+            FAULTS.count("google-genai interaction", error)
+            return None
+
+    def _looked_at(self, request: Any, response: Any) -> None:
+        """An interaction that was begun before may tell its usage now."""
+        try:
+            path = request.url.path if self._patches.on and request is not None else ""
+            content = getattr(response, "_content", None)
+            if "/interactions/" in path and content:
+                self._told(json.loads(content), str(request.url))
+        except Exception as error:
+            FAULTS.count("google-genai interaction", error)
+
+    def _told(self, answer: Mapping[str, Any], url: str) -> None:
+        if answer.get("usage"):
+            place = self._place(url, str(answer.get("model")))
+            AWAITED.told(
+                str(answer.get("id")), lambda: _facts(answer, place["provider"]), None
+            )
+
+
+def _answered(exchange: Exchange, response: Any) -> Any:
+    try:
+        content = getattr(response, "_content", None)
+        if content is None:
+            watch_body(exchange, response)
+        else:
+            exchange.answered(json.loads(content))
+    except Exception as error:
+        FAULTS.count("google-genai interaction", error)
+        exchange.ended(Status.OK)
+    return response
