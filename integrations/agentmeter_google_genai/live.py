@@ -81,9 +81,13 @@ class Sessions:
 
     def replace(self, patches: Patches, live: Any) -> None:
         """Patch the module of sessions."""
-        patches.replace(live.AsyncLive, "connect", self._connect)
-        patches.replace(live.AsyncSession, "_receive", self._receive)
-        patches.replace(live.AsyncSession, "close", self._close)
+        for owner, name, make in (
+            (live.AsyncLive, "connect", self._connect),
+            (live.AsyncSession, "_receive", self._receive),
+            (live.AsyncSession, "close", self._close),
+        ):
+            if name in vars(owner):
+                patches.replace(owner, name, make)
 
     def _connect(self, original: Any) -> Any:
         def connect(module: Any, *args: Any, **kwargs: Any) -> Any:

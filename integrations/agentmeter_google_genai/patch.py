@@ -70,8 +70,9 @@ def apply() -> None:
         PATCHES.replace(client, "_async_request", _async_request)
         PATCHES.replace(client, "_request_once", _once)
         PATCHES.replace(client, "_async_request_once", _async_once)
-        PATCHES.replace(client, "download_file", _download)
-        PATCHES.replace(client, "async_download_file", _async_download)
+        for name, make in (("download_file", _download), ("async_download_file", _async_download)):
+            if name in vars(client):
+                PATCHES.replace(client, name, make)
         _SESSIONS.replace(PATCHES, import_module("google.genai.live"))
         _INTERACTIONS.apply()
     except BaseException:

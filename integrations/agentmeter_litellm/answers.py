@@ -103,10 +103,40 @@ class Stream(Accumulator):
 _PROVIDERS_REASON = ("received_finish_reason", "intermittent_finish_reason")
 
 
+class ResponseEvents(Accumulator):
+    """The events of a response, whoever made it; the last one carries it whole."""
+
+    def __init__(self, exchange: Exchange) -> None:
+        super().__init__()
+        self._exchange = exchange
+        self._said: Any = {}
+
+    def see(self, event: Any) -> bool:
+        """Take an event; none is hidden."""
+        kind = str(getattr(item(event, "type"), "value", item(event, "type")))
+        if kind in _ENDS:
+            self.finished = True
+            self._said = item(event, "response") or {}
+        elif kind.endswith(".delta") and isinstance(item(event, "delta"), str):
+            self.texts.append(item(event, "delta"))
+        return False
+
+    def facts(self) -> Call:
+        """What the last event said; before it nobody knows."""
+        return facts(self._said, self._exchange.provider)
+
+
+_ENDS = ("response.completed", "response.incomplete", "response.failed")
+
+
 def count_input(body: Body, model: str) -> int:
     """An estimate of a body's input tokens."""
     if isinstance(body.get("messages"), (list, tuple)):
         return tokenizer.count_chat_input(body["messages"], body.get("tools"), model).tokens
     given = body.get("input") or body.get("prompt") or ""
+    if not isinstance(given, str) and any(isinstance(one, Mapping) for one in given):
+        return tokenizer.count_responses_input(
+            given, body.get("instructions"), body.get("tools"), model
+        ).tokens
     texts = [given] if isinstance(given, str) else [one for one in given if isinstance(one, str)]
     return tokenizer.count("\n".join(texts), model).tokens

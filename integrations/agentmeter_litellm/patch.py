@@ -15,6 +15,8 @@ import wrapt
 from agentmeter.integration import (
     FAULTS,
     NO_OUTPUT,
+    Accumulator,
+    Bounds,
     Endpoint,
     Exchange,
     Patches,
@@ -26,11 +28,25 @@ from agentmeter.integration import (
     begin_async,
     canonical,
     chat_bounds,
+    count_spoken,
     current_exchange,
     guarded,
+    heard_facts,
+    heard_from,
+    image_facts,
+    limit,
     served_by,
+    spoken_facts,
+    spoken_from,
+    uncounted,
 )
-from agentmeter_litellm.answers import Stream, count_input, facts, input_facts
+from agentmeter_litellm.answers import (
+    ResponseEvents,
+    Stream,
+    count_input,
+    facts,
+    input_facts,
+)
 
 _LIMITS = chat_bounds("max_tokens", "max_completion_tokens")
 _CHAT = Endpoint(
@@ -47,17 +63,50 @@ _EMBEDDINGS = Endpoint(
     operation="embeddings", facts=input_facts, count_input=count_input, bounds=NO_OUTPUT
 )
 _RERANK = Endpoint(operation="rerank", facts=facts, bounds=NO_OUTPUT)
-_FUNCTIONS = {
-    "completion": _CHAT,
-    "text_completion": _TEXT,
-    "embedding": _EMBEDDINGS,
-    "rerank": _RERANK,
+_RESPONSES = Endpoint(
+    operation="chat",
+    facts=facts,
+    accumulator=ResponseEvents,
+    count_input=count_input,
+    shape="openai.responses",
+    bounds=Bounds(
+        limit_of=lambda body: limit(body.get("max_output_tokens")),
+        with_limit=lambda body, tokens: {**body, "max_output_tokens": tokens},
+        uncounted=uncounted("input", prompt="a stored prompt"),
+    ),
+)
+_IMAGES = Endpoint(operation="image_generation", facts=image_facts)
+_HEARD = Endpoint(operation="transcription", facts=heard_facts, from_body=heard_from)
+_SPEECH = Endpoint(
+    operation="speech", facts=spoken_facts, from_body=spoken_from, count_input=count_spoken
+)
+_FUNCTIONS: dict[str, tuple[Endpoint, tuple[str, ...]]] = {
+    "completion": (_CHAT, ("model", "messages")),
+    "text_completion": (_TEXT, ("prompt", "model")),
+    "embedding": (_EMBEDDINGS, ("model", "input")),
+    "rerank": (_RERANK, ("model", "query", "documents")),
+    "responses": (_RESPONSES, ("input", "model")),
+    "image_generation": (_IMAGES, ("prompt", "model")),
+    "image_edit": (_IMAGES, ("image", "prompt", "model")),
+    "transcription": (_HEARD, ("model", "file")),
+    "speech": (_SPEECH, ("model", "input", "voice")),
 }
-"""Each has an asynchronous twin that begins with an ``a``."""
+"""Each has an asynchronous twin that begins with an ``a``. Its endpoint, and the names of its first
+arguments.
+"""
 
-_MODULES = ("litellm", "litellm.main", "litellm.rerank_api.main")
-_MARKS = ("acompletion", "atext_completion", "aembedding", "arerank", "_is_async")
-_ENDPOINTS = tuple(_FUNCTIONS.values())
+_MODULES = (
+    "litellm",
+    "litellm.main",
+    "litellm.rerank_api.main",
+    "litellm.responses.main",
+    "litellm.images.main",
+)
+_MARKS = (
+    *("acompletion", "atext_completion", "aembedding", "arerank", "_is_async"),
+    *("aresponses", "aimg_generation", "async_call", "atranscription", "aspeech"),
+)
+_ENDPOINTS = tuple(endpoint for endpoint, _ in _FUNCTIONS.values())
 PATCHES = Patches()
 _wanted = False
 _waiting = False
@@ -91,11 +140,11 @@ def _patch() -> None:
         return
     try:
         for module in map(import_module, _MODULES):
-            for name, endpoint in _FUNCTIONS.items():
+            for name, (endpoint, given) in _FUNCTIONS.items():
                 if name in vars(module):
-                    PATCHES.replace(module, name, partial(_plain, endpoint))
+                    PATCHES.replace(module, name, partial(_plain, endpoint, given))
                 if f"a{name}" in vars(module):
-                    PATCHES.replace(module, f"a{name}", partial(_asynchronous, endpoint))
+                    PATCHES.replace(module, f"a{name}", partial(_asynchronous, endpoint, given))
         fallbacks = import_module("litellm.litellm_core_utils.fallback_utils")
         PATCHES.replace(fallbacks, "run_async_function", _in_a_thread)
     except BaseException:
@@ -103,12 +152,13 @@ def _patch() -> None:
         raise
 
 
-def _plain(endpoint: Endpoint, original: Any) -> Any:
+def _plain(endpoint: Endpoint, given: tuple[str, ...], original: Any) -> Any:
     def function(*args: Any, **kwargs: Any) -> Any:
+        body = _body(given, args, kwargs)
         outer = _outer()
         if outer is not None:
-            return _tried(outer, partial(original, *args, **kwargs), args, kwargs)
-        exchange, kwargs = _begun(endpoint, args, kwargs)
+            return _tried(outer, partial(original, *args, **kwargs), body)
+        exchange, kwargs = _begun(endpoint, body, kwargs)
         if exchange is None:
             return original(*args, **kwargs)
         exchange.attempts.begin()
@@ -119,12 +169,13 @@ def _plain(endpoint: Endpoint, original: Any) -> Any:
     return function
 
 
-def _asynchronous(endpoint: Endpoint, original: Any) -> Any:
+def _asynchronous(endpoint: Endpoint, given: tuple[str, ...], original: Any) -> Any:
     async def function(*args: Any, **kwargs: Any) -> Any:
+        body = _body(given, args, kwargs)
         outer = _outer()
         if outer is not None:
-            return await _tried_async(outer, partial(original, *args, **kwargs), args, kwargs)
-        exchange, kwargs = await _begun_async(endpoint, args, kwargs)
+            return await _tried_async(outer, partial(original, *args, **kwargs), body)
+        exchange, kwargs = await _begun_async(endpoint, body, kwargs)
         if exchange is None:
             return await original(*args, **kwargs)
         exchange.attempts.begin()
@@ -141,10 +192,8 @@ def _outer() -> Exchange | None:
     return exchange if exchange is not None and exchange.endpoint in _ENDPOINTS else None
 
 
-def _tried(
-    outer: Exchange, call: Callable[[], Any], args: tuple[Any, ...], kwargs: Mapping[str, Any]
-) -> Any:
-    if any(kwargs.get(mark) for mark in _MARKS):  # the second half of an asynchronous function
+def _tried(outer: Exchange, call: Callable[[], Any], body: Mapping[str, Any]) -> Any:
+    if any(body.get(mark) for mark in _MARKS):  # the second half of an asynchronous function
         return call()
     outer.attempts.begin()
     try:
@@ -152,12 +201,12 @@ def _tried(
     except BaseException as error:
         outer.attempts.end(*_refusal(error))
         raise
-    _answered(outer, args, kwargs)
+    _answered(outer, body)
     return result
 
 
 async def _tried_async(
-    outer: Exchange, call: Callable[[], Any], args: tuple[Any, ...], kwargs: Mapping[str, Any]
+    outer: Exchange, call: Callable[[], Any], body: Mapping[str, Any]
 ) -> Any:
     outer.attempts.begin()
     try:
@@ -165,19 +214,22 @@ async def _tried_async(
     except BaseException as error:
         outer.attempts.end(*_refusal(error))
         raise
-    _answered(outer, args, kwargs)
+    _answered(outer, body)
     return result
 
 
-def _answered(outer: Exchange, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> None:
+def _answered(outer: Exchange, body: Mapping[str, Any]) -> None:
     """A try succeeded: whoever was asked by it has answered the call."""
     outer.attempts.end(200)
     with guarded("litellm try"):
-        _, outer.provider = _named(_body(args, kwargs))
+        _, outer.provider = _named(body)
 
 
-def _body(args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> dict[str, Any]:
-    return {**dict(zip(("model", "messages"), args, strict=False)), **kwargs}
+def _body(
+    given: tuple[str, ...], args: tuple[Any, ...], kwargs: Mapping[str, Any]
+) -> dict[str, Any]:
+    """The arguments by their names."""
+    return {**dict(zip(given, args, strict=False)), **kwargs}
 
 
 def _refusal(error: BaseException) -> tuple[int | None, str | None]:
@@ -203,28 +255,28 @@ def _in_a_thread(original: Any) -> Any:
 
 
 def _begun(
-    endpoint: Endpoint, args: tuple[Any, ...], kwargs: dict[str, Any]
+    endpoint: Endpoint, body: Mapping[str, Any], kwargs: dict[str, Any]
 ) -> tuple[Exchange | None, dict[str, Any]]:
     """The exchange of a call, and the arguments to make it with."""
-    asked = _asked(args, kwargs)
+    asked = _asked(body)
     exchange = begin(endpoint, **asked) if asked is not None else None
     return exchange, _to_send(exchange, kwargs)
 
 
 async def _begun_async(
-    endpoint: Endpoint, args: tuple[Any, ...], kwargs: dict[str, Any]
+    endpoint: Endpoint, body: Mapping[str, Any], kwargs: dict[str, Any]
 ) -> tuple[Exchange | None, dict[str, Any]]:
-    asked = _asked(args, kwargs)
+    asked = _asked(body)
     exchange = await begin_async(endpoint, **asked) if asked is not None else None
     return exchange, _to_send(exchange, kwargs)
 
 
-def _asked(args: tuple[Any, ...], kwargs: dict[str, Any]) -> dict[str, Any] | None:
+def _asked(body: Mapping[str, Any]) -> dict[str, Any] | None:
     """What ``begin`` takes for a call; ``None`` for the second half of an asynchronous one."""
-    if not PATCHES.on or any(kwargs.get(mark) for mark in _MARKS):
+    if not PATCHES.on or any(body.get(mark) for mark in _MARKS):
         return None
     try:
-        return _read(_body(args, kwargs))
+        return _read(body)
     except Exception as error:
         FAULTS.count("litellm request", error)
         return None
@@ -249,7 +301,8 @@ def _to_send(exchange: Exchange | None, kwargs: dict[str, Any]) -> dict[str, Any
     try:
         kwargs = dict(exchange.body_to_send(kwargs) or kwargs)
         body = exchange.body or {}
-        if body.get("stream") and _can_be_asked(body, *_named(body)):
+        may_tell = exchange.endpoint in (_CHAT, _TEXT)
+        if may_tell and body.get("stream") and _can_be_asked(body, *_named(body)):
             kwargs["stream_options"] = {"include_usage": True}
     except Exception as error:
         FAULTS.count("litellm request", error)
@@ -288,6 +341,8 @@ def _taken(exchange: Exchange, result: Any) -> Any:
     try:
         if hasattr(result, "__next__") and hasattr(result, "chunks"):
             return _watched(exchange, result)
+        if exchange.endpoint is _RESPONSES and not hasattr(result, "model_fields_set"):
+            return _before_stream(exchange, result, ResponseEvents(exchange))
         exchange.answered(result)
     except Exception as error:
         FAULTS.count("litellm response", error)
@@ -300,17 +355,21 @@ def _watched(exchange: Exchange, stream: Any) -> Any:
     asked = exchange.body is not None and exchange.body.get("stream_options") is not None
     if not asked:  # what was asked for on our behalf is not for the caller
         stream.stream_options, stream.send_stream_usage = None, False
+    return _before_stream(exchange, stream, Stream(exchange, stream))
+
+
+def _before_stream(exchange: Exchange, stream: Any, accumulator: Accumulator) -> Any:
     kind: Any = type(stream)
     made: Any = _before(kind)
     public = made.__new__(made)
-    tally = Tally(exchange, Stream(exchange, stream))
+    tally = Tally(exchange, accumulator)
     vars(public).update(agentmeter_stream=stream, agentmeter_tally=tally)
     return public
 
 
 def _close(stream: Any) -> None:
     """Litellm has no such method for a plain stream; what is below it may have."""
-    below = getattr(stream.completion_stream, "close", None)
+    below = getattr(getattr(stream, "completion_stream", None), "close", None)
     if below is not None:
         below()
 
@@ -337,11 +396,15 @@ def _before(kind: Any) -> type:
 
         async def __anext__(self) -> Any:
             stream = self.agentmeter_stream
-            return await advanced_async(self.agentmeter_tally, stream.__anext__, stream.aclose)
+            return await advanced_async(self.agentmeter_tally, stream.__anext__, self.aclose)
 
         async def aclose(self) -> None:
             self.agentmeter_tally.closed()
-            await self.agentmeter_stream.aclose()
+            if (close := getattr(self.agentmeter_stream, "aclose", None)) is not None:
+                await close()
+
+        def __aiter__(self) -> Any:
+            return self
 
         def __del__(self) -> None:
             self.agentmeter_tally.closed()

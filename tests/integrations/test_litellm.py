@@ -246,3 +246,86 @@ def test_it_is_imported_by_the_application_only() -> None:
     """It is metered when it comes, also what is imported from it by name."""
     done = subprocess.run([sys.executable, "-c", LATER], capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
+
+
+HEARD = Reply(text="one two", input=100, input_audio=90, output=20)
+DRAWN = Reply(input=50, output=200, output_image=200)
+FACES: dict[str, tuple[str, dict[str, Any], Reply, str]] = {
+    "responses": ("responses", {"model": "openai/gpt-5", "input": "hello"}, FULL, "reported"),
+    "responses, streamed": (
+        "responses",
+        {"model": "openai/gpt-5", "input": "hello", "stream": True},
+        FULL,
+        "reported",
+    ),
+    "responses of a model without": (
+        "responses",
+        {"model": "anthropic/claude-haiku-4-5", "input": "hello"},
+        Reply(input=120, output=30),
+        "reported",
+    ),
+    "responses of a model without, streamed": (
+        "responses",
+        {"model": "anthropic/claude-haiku-4-5", "input": "hello", "stream": True},
+        Reply(input=120, output=30),
+        "reported",
+    ),
+    "image": ("image_generation", {"model": "openai/gpt-image-1", "prompt": "cat"}, DRAWN, "reported"),
+    "image by the piece": (
+        "image_generation",
+        {"model": "openai/dall-e-3", "prompt": "a cat"},
+        Reply(input=0, output=0, images=2),
+        "reported",
+    ),
+    "transcription": (
+        "transcription",
+        {"model": "openai/gpt-4o-transcribe", "file": ("a.mp3", b"RIFF")},
+        HEARD,
+        "reported",
+    ),
+    "transcription by the second": (
+        "transcription",
+        {"model": "openai/whisper-1", "file": ("a.mp3", b"RIFF")},
+        Reply(audio_seconds="12.4"),
+        "reported",
+    ),
+    "speech": (
+        "speech",
+        {"model": "openai/tts-1", "voice": "alloy", "input": "hello to you"},
+        Reply(),
+        "estimated",
+    ),
+}
+
+
+async def _drained(function: Any, given: dict[str, Any]) -> None:
+    answer = await function(**given)
+    if given.get("stream"):
+        async for _ in answer:
+            pass
+
+
+@pytest.mark.parametrize("is_async", [False, True])
+@pytest.mark.parametrize("name", FACES)
+def test_other_functions_are_metered_as_they_are_billed(
+    name: str, is_async: bool, meter: Kept
+) -> None:
+    """Responses of whichever provider, pictures, transcripts and speech, meter by meter."""
+    function, given, reply, evidence = FACES[name]
+    with ModelServer(default=reply) as server:
+        am.instrument("litellm")
+        base = server.url if "claude" in given["model"] else server.base_url
+        asked = {**given, "api_base": base, "api_key": "test"}
+        with am.request():
+            if is_async:
+                asyncio.run(_drained(getattr(litellm, f"a{function}"), asked))
+            else:
+                answer = getattr(litellm, function)(**asked)
+                list(answer if given.get("stream") else ())
+        am.uninstrument()
+        (record,) = calls_of(meter)
+        assert record.call is not None
+        assert dict(record.call.usage) == dict(server.billed().usage)
+        assert {str(known) for known in record.call.evidence.values()} == {evidence}
+        provider, model = given["model"].split("/")
+        assert (record.call.provider, record.call.model) == (provider, model)

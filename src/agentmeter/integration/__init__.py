@@ -19,6 +19,15 @@ from agentmeter.integration.chat import NO_OUTPUT, chat_bounds, limit, uncounted
 from agentmeter.integration.endpoint import Accumulator, Attempts, Body, Endpoint
 from agentmeter.integration.exchange import Exchange, begin, begin_async, current_exchange
 from agentmeter.integration.hosts import Served, served_by
+from agentmeter.integration.media import (
+    NOBODY_SAYS,
+    count_spoken,
+    heard_facts,
+    heard_from,
+    image_facts,
+    spoken_facts,
+    spoken_from,
+)
 from agentmeter.integration.methods import MeteredMethods
 from agentmeter.integration.registry import (
     Integration,
@@ -90,6 +99,7 @@ __all__ = [
     "COUNTER",
     "ESTIMATED",
     "FAULTS",
+    "NOBODY_SAYS",
     "NO_OUTPUT",
     "REPORTED",
     "UNKNOWN",
@@ -138,6 +148,7 @@ __all__ = [
     "canonical",
     "carrier_in",
     "chat_bounds",
+    "count_spoken",
     "counted",
     "current_exchange",
     "current_scope",
@@ -148,6 +159,9 @@ __all__ = [
     "handover",
     "hosts_to_carry_to",
     "inject",
+    "heard_facts",
+    "heard_from",
+    "image_facts",
     "innermost",
     "inside",
     "inside_context",
@@ -160,6 +174,8 @@ __all__ = [
     "said",
     "see_close",
     "served_by",
+    "spoken_facts",
+    "spoken_from",
     "switch_off",
     "switch_on",
     "taken_over",
