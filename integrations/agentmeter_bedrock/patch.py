@@ -39,9 +39,7 @@ _CONVERSE = Endpoint(
     bounds=CONVERSE,
 )
 _INVOKE = Endpoint(operation="chat", facts=facts, count_input=count_input, bounds=INVOKE)
-_EMBED = Endpoint(
-    operation="embeddings", facts=facts, count_input=count_input, bounds=NO_OUTPUT
-)
+_EMBED = Endpoint(operation="embeddings", facts=facts, count_input=count_input, bounds=NO_OUTPUT)
 _RERANK = Endpoint(operation="rerank", facts=facts, bounds=NO_OUTPUT)
 _OPERATIONS = {
     "Converse": lambda exchange, answer: exchange.answered(answer),

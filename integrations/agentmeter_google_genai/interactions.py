@@ -77,11 +77,15 @@ def _config(body: Body) -> Mapping[str, Any]:
 
 
 def _uncounted(body: Body) -> str | None:
-    found = [name for name in ("previous_interaction_id", "agent", "cached_content") if name in body]
+    found = [
+        name for name in ("previous_interaction_id", "agent", "cached_content") if name in body
+    ]
     plain = isinstance(body.get("input"), str)
-    return f"{', '.join(found) or 'its input'}: not in the request's tokens" if (
-        found or not plain
-    ) else None
+    return (
+        f"{', '.join(found) or 'its input'}: not in the request's tokens"
+        if (found or not plain)
+        else None
+    )
 
 
 INTERACTIONS = Endpoint(
@@ -189,9 +193,7 @@ class Interactions:
     def _told(self, answer: Mapping[str, Any], url: str) -> None:
         if answer.get("usage"):
             place = self._place(url, str(answer.get("model")))
-            AWAITED.told(
-                str(answer.get("id")), lambda: _facts(answer, place["provider"]), None
-            )
+            AWAITED.told(str(answer.get("id")), lambda: _facts(answer, place["provider"]), None)
 
 
 def _answered(exchange: Exchange, response: Any) -> Any:

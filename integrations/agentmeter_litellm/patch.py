@@ -56,9 +56,7 @@ _CHAT = Endpoint(
     shape="openai.chat",
     bounds=_LIMITS,
 )
-_TEXT = Endpoint(
-    operation="text_completion", facts=facts, count_input=count_input, bounds=_LIMITS
-)
+_TEXT = Endpoint(operation="text_completion", facts=facts, count_input=count_input, bounds=_LIMITS)
 _EMBEDDINGS = Endpoint(
     operation="embeddings", facts=input_facts, count_input=count_input, bounds=NO_OUTPUT
 )
@@ -205,9 +203,7 @@ def _tried(outer: Exchange, call: Callable[[], Any], body: Mapping[str, Any]) ->
     return result
 
 
-async def _tried_async(
-    outer: Exchange, call: Callable[[], Any], body: Mapping[str, Any]
-) -> Any:
+async def _tried_async(outer: Exchange, call: Callable[[], Any], body: Mapping[str, Any]) -> Any:
     outer.attempts.begin()
     try:
         result = await call()

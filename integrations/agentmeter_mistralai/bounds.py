@@ -14,7 +14,7 @@ def _limits(body: Body) -> Any:
 
 
 def _limited(body: Body, tokens: int) -> Body:
-    given = body.get("completion_args")
+    given: Any = body.get("completion_args")
     if hasattr(given, "model_copy") and hasattr(given, "max_tokens"):
         return {**body, "completion_args": given.model_copy(update={"max_tokens": tokens})}
     return {**body, "completion_args": {**_limits(body), "max_tokens": tokens}}

@@ -13,8 +13,9 @@ def _limit_responses(body: Body, tokens: int) -> Body:
 def _prompts(body: Body) -> int:
     """How many prompts there are: one as text or tokens, or a list of such."""
     prompt = body.get("prompt")
-    several = isinstance(prompt, (list, tuple)) and prompt and not isinstance(prompt[0], int)
-    return len(prompt) if several else 1
+    if not isinstance(prompt, (list, tuple)) or not prompt or isinstance(prompt[0], int):
+        return 1
+    return len(prompt)
 
 
 def _completions(body: Body) -> int:

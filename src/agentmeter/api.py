@@ -261,8 +261,15 @@ def _switch(
 
 
 _NEUTRAL: Mapping[str, Any] = {
-    "rate_card": "", "plans": "", "public_names": {}, "budgets": (), "budget_store": "",
-    "journal": True, "spans": True, "stamp_owner": True, "provenance": True,
+    "rate_card": "",
+    "plans": "",
+    "public_names": {},
+    "budgets": (),
+    "budget_store": "",
+    "journal": True,
+    "spans": True,
+    "stamp_owner": True,
+    "provenance": True,
     "flush_on_close": False,
 }
 """What each setting is where the one that was made cannot be used."""

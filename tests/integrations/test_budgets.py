@@ -281,9 +281,7 @@ def test_together_they_stay_below_the_budget(
     server.script(*[Reply(text="ok", input=counted, output=MOST, delay=0.03)] * ROOM)
     with am.request(budget=am.Budget(usd=each * ROOM + each / 2)) as request:
         with ThreadPoolExecutor(AT_ONCE) as pool:
-            work = [
-                pool.submit(am.carried(_survives), client.ask, server) for _ in range(AT_ONCE)
-            ]
+            work = [pool.submit(am.carried(_survives), client.ask, server) for _ in range(AT_ONCE)]
         assert sum(one.result() for one in work) == ROOM
         spent = request.cost.amount
     assert server.billed().calls == ROOM

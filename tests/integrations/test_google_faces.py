@@ -23,9 +23,7 @@ from agentmeter_google_genai.interactions import AWAITED
 MODEL = "gemini-2.5-flash"
 REPLY = Reply(text="one two", input=1200, cached=1000, output=60, reasoning=16)
 USED = {"cache_read": 1000, "input": 200, "output": 44, "reasoning": 16}
-SPOKEN = Reply(
-    text="one two", input=200, input_audio=120, output=60, output_audio=40, reasoning=4
-)
+SPOKEN = Reply(text="one two", input=200, input_audio=120, output=60, output_audio=40, reasoning=4)
 HEARD = {"input": 80, "input_audio": 120, "output": 16, "output_audio": 40, "reasoning": 4}
 HI: Any = {"role": "user", "parts": [{"text": "hi"}]}
 

@@ -270,7 +270,12 @@ FACES: dict[str, tuple[str, dict[str, Any], Reply, str]] = {
         Reply(input=120, output=30),
         "reported",
     ),
-    "image": ("image_generation", {"model": "openai/gpt-image-1", "prompt": "cat"}, DRAWN, "reported"),
+    "image": (
+        "image_generation",
+        {"model": "openai/gpt-image-1", "prompt": "cat"},
+        DRAWN,
+        "reported",
+    ),
     "image by the piece": (
         "image_generation",
         {"model": "openai/dall-e-3", "prompt": "a cat"},

@@ -257,9 +257,7 @@ TOOLS = {
 
 
 @pytest.mark.parametrize("name", TOOLS)
-def test_tools_that_bill_by_the_call_are_counted(
-    name: str, meter: Kept
-) -> None:
+def test_tools_that_bill_by_the_call_are_counted(name: str, meter: Kept) -> None:
     """Beside the tokens, by what the response says that it did, and they have a price."""
     CONTAINERS.forget()
     made, tools, fees = TOOLS[name]

@@ -142,9 +142,7 @@ class Resolver:
 
     @property
     def _everything(self) -> str:
-        columns = (
-            "entry, request_id, scope_id, parent_id, trace_id, observer, response_id, shares"
-        )
+        columns = "entry, request_id, scope_id, parent_id, trace_id, observer, response_id, shares"
         parts = [f"SELECT {columns} FROM {one}" for one in (self.fresh, self.held) if one]
         return f"({' UNION ALL '.join(parts)})"
 

@@ -13,10 +13,12 @@ def fields_of(kind: str, body: bytes) -> Mapping[str, Any]:
     """The fields of a request; of a form the texts, and the bytes of its files."""
     if not kind.startswith("multipart/"):
         return json.loads(body or b"{}")  # type: ignore[no-any-return]
-    form = BytesParser(policy=HTTP).parsebytes(b"content-type: " + kind.encode() + b"\r\n\r\n" + body)
+    form = BytesParser(policy=HTTP).parsebytes(
+        b"content-type: " + kind.encode() + b"\r\n\r\n" + body
+    )
     found: dict[str, Any] = {}
     for part in form.iter_parts():
-        content = part.get_payload(decode=True)
+        content: Any = part.get_payload(decode=True)
         name = str(part.get_param("name", header="content-disposition"))
         if part.get_filename() is None:
             text = content.decode()

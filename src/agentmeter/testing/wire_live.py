@@ -16,7 +16,7 @@ def _words(text: str) -> list[str]:
 
 def realtime_events(reply: Any, body: Body, number: str) -> Iterator[dict[str, Any]]:
     """A realtime response; the event that ends it tells the usage."""
-    response = {
+    response: dict[str, Any] = {
         "id": f"resp_{number}",
         "object": "realtime.response",
         "status": "in_progress",

@@ -157,7 +157,7 @@ def speech_body(reply: Any, body: Body, number: str) -> bytes:
     """Audio: bytes, and nothing beside them; or events, where those were asked for."""
     if body.get("stream_format") == "sse":
         return b"".join(event for _, event in speech_stream(reply, body, number))
-    return b"ID3" + reply.text.encode()
+    return b"ID3" + str(reply.text).encode()
 
 
 def speech_stream(reply: Any, body: Body, number: str) -> Iterator[Event]:
