@@ -5,8 +5,8 @@ same one again. The outermost is the call; a further one inside it is a try.
 """
 
 import sys
-from collections.abc import Callable, Iterator, Mapping
-from functools import cache, partial
+from collections.abc import Callable, Mapping
+from functools import partial
 from importlib import import_module
 from typing import Any
 
@@ -14,84 +14,20 @@ import wrapt
 
 from agentmeter.integration import (
     FAULTS,
-    NO_OUTPUT,
-    Accumulator,
-    Bounds,
     Endpoint,
     Exchange,
     Patches,
     Status,
-    Tally,
-    advanced,
-    advanced_async,
     begin,
     begin_async,
     canonical,
-    chat_bounds,
-    count_spoken,
     current_exchange,
     guarded,
-    heard_facts,
-    heard_from,
-    image_facts,
-    limit,
     served_by,
-    spoken_facts,
-    spoken_from,
-    uncounted,
 )
-from agentmeter_litellm.answers import (
-    ResponseEvents,
-    Stream,
-    count_input,
-    facts,
-    input_facts,
-)
-
-_LIMITS = chat_bounds("max_tokens", "max_completion_tokens")
-_CHAT = Endpoint(
-    operation="chat",
-    facts=facts,
-    count_input=count_input,
-    shape="openai.chat",
-    bounds=_LIMITS,
-)
-_TEXT = Endpoint(operation="text_completion", facts=facts, count_input=count_input, bounds=_LIMITS)
-_EMBEDDINGS = Endpoint(
-    operation="embeddings", facts=input_facts, count_input=count_input, bounds=NO_OUTPUT
-)
-_RERANK = Endpoint(operation="rerank", facts=facts, bounds=NO_OUTPUT)
-_RESPONSES = Endpoint(
-    operation="chat",
-    facts=facts,
-    accumulator=ResponseEvents,
-    count_input=count_input,
-    shape="openai.responses",
-    bounds=Bounds(
-        limit_of=lambda body: limit(body.get("max_output_tokens")),
-        with_limit=lambda body, tokens: {**body, "max_output_tokens": tokens},
-        uncounted=uncounted("input", prompt="a stored prompt"),
-    ),
-)
-_IMAGES = Endpoint(operation="image_generation", facts=image_facts)
-_HEARD = Endpoint(operation="transcription", facts=heard_facts, from_body=heard_from)
-_SPEECH = Endpoint(
-    operation="speech", facts=spoken_facts, from_body=spoken_from, count_input=count_spoken
-)
-_FUNCTIONS: dict[str, tuple[Endpoint, tuple[str, ...]]] = {
-    "completion": (_CHAT, ("model", "messages")),
-    "text_completion": (_TEXT, ("prompt", "model")),
-    "embedding": (_EMBEDDINGS, ("model", "input")),
-    "rerank": (_RERANK, ("model", "query", "documents")),
-    "responses": (_RESPONSES, ("input", "model")),
-    "image_generation": (_IMAGES, ("prompt", "model")),
-    "image_edit": (_IMAGES, ("image", "prompt", "model")),
-    "transcription": (_HEARD, ("model", "file")),
-    "speech": (_SPEECH, ("model", "input", "voice")),
-}
-"""Each has an asynchronous twin that begins with an ``a``. Its endpoint, and the names of its first
-arguments.
-"""
+from agentmeter_litellm.answers import ResponseEvents
+from agentmeter_litellm.endpoints import CHAT, FUNCTIONS, RESPONSES, TEXT
+from agentmeter_litellm.watching import watched_chunks, watched_items
 
 _MODULES = (
     "litellm",
@@ -104,7 +40,7 @@ _MARKS = (
     *("acompletion", "atext_completion", "aembedding", "arerank", "_is_async"),
     *("aresponses", "aimg_generation", "async_call", "atranscription", "aspeech"),
 )
-_ENDPOINTS = tuple(endpoint for endpoint, _ in _FUNCTIONS.values())
+_ENDPOINTS = tuple(endpoint for endpoint, _ in FUNCTIONS.values())
 PATCHES = Patches()
 _wanted = False
 _waiting = False
@@ -138,7 +74,7 @@ def _patch() -> None:
         return
     try:
         for module in map(import_module, _MODULES):
-            for name, (endpoint, given) in _FUNCTIONS.items():
+            for name, (endpoint, given) in FUNCTIONS.items():
                 if name in vars(module):
                     PATCHES.replace(module, name, partial(_plain, endpoint, given))
                 if f"a{name}" in vars(module):
@@ -297,7 +233,7 @@ def _to_send(exchange: Exchange | None, kwargs: dict[str, Any]) -> dict[str, Any
     try:
         kwargs = dict(exchange.body_to_send(kwargs) or kwargs)
         body = exchange.body or {}
-        may_tell = exchange.endpoint in (_CHAT, _TEXT)
+        may_tell = exchange.endpoint in (CHAT, TEXT)
         if may_tell and body.get("stream") and _can_be_asked(body, *_named(body)):
             kwargs["stream_options"] = {"include_usage": True}
     except Exception as error:
@@ -336,75 +272,11 @@ def _taken(exchange: Exchange, result: Any) -> Any:
     """``result`` for the caller; should watching fail, the call still ends, as unknown."""
     try:
         if hasattr(result, "__next__") and hasattr(result, "chunks"):
-            return _watched(exchange, result)
-        if exchange.endpoint is _RESPONSES and not hasattr(result, "model_fields_set"):
-            return _before_stream(exchange, result, ResponseEvents(exchange))
+            return watched_chunks(exchange, result)
+        if exchange.endpoint is RESPONSES and not hasattr(result, "model_fields_set"):
+            return watched_items(exchange, result, ResponseEvents(exchange))
         exchange.answered(result)
     except Exception as error:
         FAULTS.count("litellm response", error)
         exchange.ended(Status.OK)
     return result
-
-
-def _watched(exchange: Exchange, stream: Any) -> Any:
-    """What stands before a stream and tells how it ends: litellm holds on to the stream itself."""
-    asked = exchange.body is not None and exchange.body.get("stream_options") is not None
-    if not asked:  # what was asked for on our behalf is not for the caller
-        stream.stream_options, stream.send_stream_usage = None, False
-    return _before_stream(exchange, stream, Stream(exchange, stream))
-
-
-def _before_stream(exchange: Exchange, stream: Any, accumulator: Accumulator) -> Any:
-    kind: Any = type(stream)
-    made: Any = _before(kind)
-    public = made.__new__(made)
-    tally = Tally(exchange, accumulator)
-    vars(public).update(agentmeter_stream=stream, agentmeter_tally=tally)
-    return public
-
-
-def _close(stream: Any) -> None:
-    """Litellm has no such method for a plain stream; what is below it may have."""
-    below = getattr(getattr(stream, "completion_stream", None), "close", None)
-    if below is not None:
-        below()
-
-
-@cache
-def _before(kind: Any) -> type:
-    """A class of streams whose items and attributes are another's, and which tell how they end."""
-
-    class Watched(kind):  # type: ignore[misc]
-        __doc__ = kind.__doc__
-
-        def __getattr__(self, name: str) -> Any:
-            return getattr(vars(self)["agentmeter_stream"], name)
-
-        def __setattr__(self, name: str, value: Any) -> None:
-            setattr(self.agentmeter_stream, name, value)
-
-        def __iter__(self) -> Iterator[Any]:
-            return self
-
-        def __next__(self) -> Any:
-            stream = self.agentmeter_stream
-            return advanced(self.agentmeter_tally, stream.__next__, partial(_close, stream))
-
-        async def __anext__(self) -> Any:
-            stream = self.agentmeter_stream
-            return await advanced_async(self.agentmeter_tally, stream.__anext__, self.aclose)
-
-        async def aclose(self) -> None:
-            self.agentmeter_tally.closed()
-            if (close := getattr(self.agentmeter_stream, "aclose", None)) is not None:
-                await close()
-
-        def __aiter__(self) -> Any:
-            return self
-
-        def __del__(self) -> None:
-            self.agentmeter_tally.closed()
-
-    Watched.__name__, Watched.__qualname__ = kind.__name__, kind.__qualname__
-    Watched.__module__ = kind.__module__
-    return Watched

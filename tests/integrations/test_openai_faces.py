@@ -13,7 +13,7 @@ import agentmeter as am
 from agentmeter.model import Call
 from agentmeter.runtime.counting import COUNTER
 from agentmeter.testing import Billed, Kept, ModelServer, Reply, Wire
-from agentmeter.testing.wire import responses_body
+from agentmeter.testing.wire_responses import responses_body
 from agentmeter_openai.tools import CONTAINERS
 
 TEXT = "hello to you"

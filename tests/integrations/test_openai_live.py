@@ -83,11 +83,14 @@ def test_every_response_of_a_session_is_a_call(
     meter: Kept, server: ModelServer, live: LiveServer
 ) -> None:
     """With its text and audio tokens, cached ones apart, at the price of each."""
-    with client_of(live) as client, am.request():
-        with client.realtime.connect(model="gpt-realtime") as connection:
-            for _ in range(2):
-                connection.response.create()
-                assert listen(connection).response.usage.total_tokens == 260
+    with (
+        client_of(live) as client,
+        am.request(),
+        client.realtime.connect(model="gpt-realtime") as connection,
+    ):
+        for _ in range(2):
+            connection.response.create()
+            assert listen(connection).response.usage.total_tokens == 260
     found = calls(meter)
     assert [dict(call.usage) for call in found] == [USED, USED]
     assert dict(server.billed().usage) == {name: 2 * n for name, n in USED.items()}
@@ -100,10 +103,13 @@ def test_every_response_of_a_session_is_a_call(
 
 async def test_it_is_so_asynchronously(meter: Kept, server: ModelServer, live: LiveServer) -> None:
     """And through the handlers that a connection calls."""
-    async with async_client_of(live) as client, am.request():
-        async with client.realtime.connect(model="gpt-realtime") as connection:
-            await connection.response.create()
-            await listen_async(connection)
+    async with (
+        async_client_of(live) as client,
+        am.request(),
+        client.realtime.connect(model="gpt-realtime") as connection,
+    ):
+        await connection.response.create()
+        await listen_async(connection)
     (call,) = calls(meter)
     assert dict(call.usage) == dict(server.billed().usage) == USED
 
@@ -123,10 +129,13 @@ def test_the_transcript_of_what_was_said_is_another_models_call(
 ) -> None:
     """At that model's price, by its tokens or by the seconds."""
     server.script(heard)
-    with client_of(live) as client, am.request():
-        with client.realtime.connect(model="gpt-realtime") as connection:
-            connection.input_audio_buffer.commit()
-            listen(connection, "conversation.item.input_audio_transcription.completed")
+    with (
+        client_of(live) as client,
+        am.request(),
+        client.realtime.connect(model="gpt-realtime") as connection,
+    ):
+        connection.input_audio_buffer.commit()
+        listen(connection, "conversation.item.input_audio_transcription.completed")
     (call,) = calls(meter)
     assert (call.model, call.operation) == ("gpt-4o-transcribe", "transcription")
     assert dict(call.usage) == dict(server.billed().usage) == used
@@ -136,10 +145,13 @@ def test_a_response_that_a_connection_ends_in_is_unknown(
     meter: Kept, server: ModelServer, live: LiveServer
 ) -> None:
     """It was being made, and nobody says what it took."""
-    with client_of(live) as client, am.request():
-        with client.realtime.connect(model="gpt-realtime") as connection:
-            connection.response.create()
-            listen(connection, "response.created")
+    with (
+        client_of(live) as client,
+        am.request(),
+        client.realtime.connect(model="gpt-realtime") as connection,
+    ):
+        connection.response.create()
+        listen(connection, "response.created")
     (record,) = records(meter)
     assert record.call is not None
     assert (record.status.value, dict(record.call.usage)) == ("closed", {})
@@ -148,13 +160,16 @@ def test_a_response_that_a_connection_ends_in_is_unknown(
 
 def test_raw_messages_are_metered(meter: Kept, server: ModelServer, live: LiveServer) -> None:
     """Whoever reads bytes and parses them is metered once."""
-    with client_of(live) as client, am.request():
-        with client.realtime.connect(model="gpt-realtime") as connection:
-            connection.response.create()
-            while True:
-                event = connection.parse_event(connection.recv_bytes())
-                if event.type in ENDS:
-                    break
+    with (
+        client_of(live) as client,
+        am.request(),
+        client.realtime.connect(model="gpt-realtime") as connection,
+    ):
+        connection.response.create()
+        while True:
+            event = connection.parse_event(connection.recv_bytes())
+            if event.type in ENDS:
+                break
     (call,) = calls(meter)
     assert dict(call.usage) == USED
 
@@ -184,10 +199,13 @@ async def test_responses_over_a_connection_are_calls_asynchronously(
 ) -> None:
     """As well."""
     server.script(Reply(input=1200, cached=1000, output=60, reasoning=16))
-    async with async_client_of(live) as client, am.request():
-        async with client.responses.connect() as connection:
-            await connection.response.create(**GPT)
-            await listen_async(connection)
+    async with (
+        async_client_of(live) as client,
+        am.request(),
+        client.responses.connect() as connection,
+    ):
+        await connection.response.create(**GPT)
+        await listen_async(connection)
     (call,) = calls(meter)
     assert dict(call.usage) == dict(server.billed().usage)
 
@@ -201,8 +219,11 @@ def test_switched_off_nothing_is_replaced(
     metered = RealtimeConnection.recv_bytes
     am.uninstrument()
     assert metered.__wrapped__ is RealtimeConnection.recv_bytes  # type: ignore[attr-defined]
-    with client_of(live) as client, am.request():
-        with client.realtime.connect(model="gpt-realtime") as connection:
-            connection.response.create()
-            listen(connection)
+    with (
+        client_of(live) as client,
+        am.request(),
+        client.realtime.connect(model="gpt-realtime") as connection,
+    ):
+        connection.response.create()
+        listen(connection)
     assert calls(meter) == []

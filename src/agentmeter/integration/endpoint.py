@@ -66,7 +66,7 @@ class Endpoint:
     from_body: Callable[[Body], Call] | None = None
     """What the body of a request tells of its bill, for answers that tell nothing of usage."""
     content: "Callable[[Exchange], Accumulator] | None" = None
-    """What follows an answer that is no JSON, such as audio; without it such a one is unreadable."""
+    """What follows an answer that is no JSON, such as audio; without it that is unreadable."""
     later: "Callable[[CallScope], None] | None" = None
     """Told of a call that ended without its usage, which may come by another way."""
     bounds: Bounds | None = None

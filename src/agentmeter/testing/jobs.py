@@ -6,9 +6,14 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from agentmeter.testing.script import Billed, Reply
-from agentmeter.testing.wire import responses_body, responses_stream, unfinished_response, wire_for
+from agentmeter.testing.wire import wire_for
 from agentmeter.testing.wire_anthropic import batch_body, batch_results
 from agentmeter.testing.wire_gemini import content_body, interaction_body
+from agentmeter.testing.wire_responses import (
+    responses_body,
+    responses_stream,
+    unfinished_response,
+)
 
 if TYPE_CHECKING:
     from agentmeter.testing.server import ModelServer

@@ -1,11 +1,11 @@
-"""What is sent over web sockets: events of realtime sessions, of responses, and of Gemini's Live."""
+"""What is sent over web sockets: realtime sessions, responses, and Gemini's live sessions."""
 
 import json
 import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from agentmeter.testing.wire import responses_stream
+from agentmeter.testing.wire_responses import responses_stream
 
 Body = Mapping[str, Any]
 
