@@ -6,6 +6,8 @@ In the background an interaction is one call, whose usage comes with a later loo
 import json
 import sys
 from collections.abc import Callable, Mapping
+from contextvars import ContextVar
+from importlib import import_module
 from typing import Any
 
 import wrapt
@@ -23,6 +25,7 @@ from agentmeter.integration import (
     Status,
     begin,
     begin_async,
+    current_exchange,
     facts_of,
     guarded,
     limit,
@@ -31,7 +34,7 @@ from agentmeter.integration import (
 )
 
 AWAITED = Awaited()
-_BASE = "google.genai._gaos.basesdk"
+_MODULE = "google.genai._gaos.interactions"
 _ENDS = ("interaction.completed", "interaction.complete")
 Place = Callable[[str, str], dict[str, Any]]
 """Who serves a model at an address."""
@@ -112,12 +115,12 @@ class Interactions:
         self._waiting = False
 
     def apply(self) -> None:
-        """Patch the base classes now or when they are imported, which takes seconds."""
-        if _BASE in sys.modules:
-            self._replace(sys.modules[_BASE])
+        """Patch now or when that client is imported, which takes seconds."""
+        if _MODULE in sys.modules:
+            self._replace(sys.modules[_MODULE])
         elif not self._waiting:
             self._waiting = True
-            wrapt.register_post_import_hook(self._imported, _BASE)
+            wrapt.register_post_import_hook(self._imported, _MODULE)
 
     def _imported(self, module: Any) -> None:
         if self._patches.on:
@@ -125,8 +128,14 @@ class Interactions:
                 self._replace(module)
 
     def _replace(self, module: Any) -> None:
-        self._patches.replace(module.BaseSDK, "do_request", self._request)
-        self._patches.replace(module.AsyncBaseSDK, "do_request_async", self._request_async)
+        replace = self._patches.replace
+        replace(module.Interactions, "create", _create)
+        replace(module.AsyncInteractions, "create", _create_async)
+        replace(module.BaseSDK, "do_request", self._request)
+        replace(module.AsyncBaseSDK, "do_request_async", self._request_async)
+        retries = import_module(f"{module.__package__}.utils.retries")
+        replace(retries, "retry", _retry)
+        replace(retries, "retry_async", _retry_async)
 
     def _request(self, original: Any) -> Any:
         def do_request(client: Any, *args: Any, **kwargs: Any) -> Any:
@@ -198,6 +207,11 @@ class Interactions:
 
 def _answered(exchange: Exchange, response: Any) -> Any:
     try:
+        refused = _REFUSED.get()
+        if response.status_code >= 400 and refused is not None:
+            exchange.attempts.end(response.status_code)
+            refused.append(exchange)  # the error is raised further up, and is the client's own
+            return response
         content = getattr(response, "_content", None)
         if content is None:
             watch_body(exchange, response)
@@ -207,3 +221,83 @@ def _answered(exchange: Exchange, response: Any) -> Any:
         FAULTS.count("google-genai interaction", error)
         exchange.ended(Status.OK)
     return response
+
+
+_REFUSED: ContextVar[list[Exchange] | None] = ContextVar("agentmeter_refused", default=None)
+"""The exchanges below a call of ``create`` that were answered with an error."""
+
+
+def _create(original: Any) -> Any:
+    def create(*args: Any, **kwargs: Any) -> Any:
+        refused: list[Exchange] = []
+        token = _REFUSED.set(refused)
+        try:
+            return original(*args, **kwargs)
+        except BaseException as error:
+            for exchange in refused:
+                exchange.failed(error)
+            raise
+        finally:
+            _REFUSED.reset(token)
+
+    return create
+
+
+def _create_async(original: Any) -> Any:
+    async def create(*args: Any, **kwargs: Any) -> Any:
+        refused: list[Exchange] = []
+        token = _REFUSED.set(refused)
+        try:
+            return await original(*args, **kwargs)
+        except BaseException as error:
+            for exchange in refused:
+                exchange.failed(error)
+            raise
+        finally:
+            _REFUSED.reset(token)
+
+    return create
+
+
+def _retry(original: Any) -> Any:
+    """Every try of a call is an attempt."""
+
+    def retry(function: Any, retries: Any) -> Any:
+        exchange = current_exchange()
+        if exchange is None:
+            return original(function, retries)
+
+        def once(attempt: int) -> Any:
+            exchange.attempts.begin()
+            try:
+                response = function(attempt)
+            except BaseException as error:
+                exchange.attempts.end(None, type(error).__name__)
+                raise
+            exchange.attempts.end(response.status_code)
+            return response
+
+        return original(once, retries)
+
+    return retry
+
+
+def _retry_async(original: Any) -> Any:
+    async def retry(function: Any, retries: Any) -> Any:
+        exchange = current_exchange()
+        if exchange is None:
+            return await original(function, retries)
+
+        async def once(attempt: int) -> Any:
+            exchange.attempts.begin()
+            try:
+                response = await function(attempt)
+            except BaseException as error:
+                exchange.attempts.end(None, type(error).__name__)
+                raise
+            exchange.attempts.end(response.status_code)
+            return response
+
+        return await original(once, retries)
+
+    return retry

@@ -409,6 +409,25 @@ def test_results_that_two_processes_read_count_once(
     assert (report.calls, report.usage.total_tokens) == (2, 440)
 
 
+def test_results_that_another_process_reads_come_home(
+    meter: Kept, client: anthropic.Anthropic, server: ModelServer
+) -> None:
+    """Whoever reads them, and for whatever request, they are of the one that made the batch."""
+    from agentmeter_anthropic.library import BATCHES
+
+    server.script(*RESULTS)
+    with am.request(user="asks"):
+        batch = client.messages.batches.create(requests=BATCH)
+    for user in ("reads", "reads again"):
+        BATCHES.forget()  # what another process knows
+        with am.request(user=user):
+            list(client.messages.batches.results(batch.id))
+    report = build(meter.entries, meter.tariffs)
+    calls = {one.tree.record.owner.user: one.calls for one in report.requests}
+    assert calls == {"asks": 2, "reads": 0, "reads again": 0}
+    assert report.usage.total_tokens == 440
+
+
 @pytest.mark.parametrize(
     "read",
     [

@@ -42,7 +42,9 @@ COMMAND: dict[str, Any] = {"model": "command-a-03-2025", **SAID}
 AWS = boto3.Session(
     aws_access_key_id="test", aws_secret_access_key="test", region_name="eu-central-1"
 )
+INSTRUCT: dict[str, Any] = {"model": "gpt-3.5-turbo-instruct", "prompt": "hello world"}
 CONTENT: dict[str, Any] = {"model": "gemini-2.5-flash", "contents": "hello world"}
+INTERACTION: dict[str, Any] = {"model": "gemini-2.5-flash", "input": "hello world"}
 MESSAGE = {"model": "claude-haiku-4-5", "max_tokens": 100, **SAID}
 
 
@@ -103,6 +105,31 @@ async def response_stream_async(server: ModelServer) -> AsyncIterator[Any]:
     async with (
         _openai_async(server) as client,
         await client.responses.create(model="gpt-5", input="hello world", stream=True) as stream,
+    ):
+        yield stream
+
+
+def complete(server: ModelServer) -> Any:
+    with _openai(server) as client:
+        return client.completions.create(**INSTRUCT)
+
+
+@contextmanager
+def completion_stream(server: ModelServer) -> Iterator[Any]:
+    with _openai(server) as client, client.completions.create(**INSTRUCT, stream=True) as stream:
+        yield stream
+
+
+async def complete_async(server: ModelServer) -> Any:
+    async with _openai_async(server) as client:
+        return await client.completions.create(**INSTRUCT)
+
+
+@asynccontextmanager
+async def completion_stream_async(server: ModelServer) -> AsyncIterator[Any]:
+    async with (
+        _openai_async(server) as client,
+        await client.completions.create(**INSTRUCT, stream=True) as stream,
     ):
         yield stream
 
@@ -194,6 +221,34 @@ async def content_stream_async(server: ModelServer) -> AsyncIterator[Any]:
         stream = await client.models.generate_content_stream(**CONTENT)
         async with aclosing(stream):
             yield stream
+
+
+def interact(server: ModelServer) -> Any:
+    with _gemini(server) as client:
+        return client.interactions.create(**INTERACTION)
+
+
+@contextmanager
+def interaction_stream(server: ModelServer) -> Iterator[Any]:
+    with (
+        _gemini(server) as client,
+        client.interactions.create(**INTERACTION, stream=True) as stream,
+    ):
+        yield stream
+
+
+async def interact_async(server: ModelServer) -> Any:
+    async with _gemini(server).aio as client:
+        return await client.interactions.create(**INTERACTION)
+
+
+@asynccontextmanager
+async def interaction_stream_async(server: ModelServer) -> AsyncIterator[Any]:
+    async with (
+        _gemini(server).aio as client,
+        await client.interactions.create(**INTERACTION, stream=True) as stream,
+    ):
+        yield stream
 
 
 def bedrock(server: ModelServer) -> Any:
@@ -358,6 +413,21 @@ SUBJECTS = {
         ask_async=content_async,
         stream_async=content_stream_async,
         patched=(genai._api_client.BaseApiClient,),
+    ),
+    "google-genai interactions": Subject(
+        integration=GoogleGenAIIntegration(),
+        ask=interact,
+        stream=interaction_stream,
+        ask_async=interact_async,
+        stream_async=interaction_stream_async,
+    ),
+    "openai completions": Subject(
+        integration=OpenAIIntegration(),
+        ask=complete,
+        stream=completion_stream,
+        ask_async=complete_async,
+        stream_async=completion_stream_async,
+        reply=PLAIN,
     ),
     "openai chat": Subject(
         integration=OpenAIIntegration(),

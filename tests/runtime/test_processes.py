@@ -72,6 +72,7 @@ def test_workers_of_a_program_that_configured_nothing(
     assert report.usage == {"input": 6000}
     assert report.faults == {}
 
+
 COUNTED_LATE = """
 import agentmeter as am
 from agentmeter.runtime.counting import COUNTER

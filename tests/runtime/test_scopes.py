@@ -329,7 +329,11 @@ def test_what_a_decorated_call_returns_is_recorded(meter: Kept) -> None:
     async def asked(answer: Any) -> Any:
         return answer
 
-    response = {"id": "r-1", "model": "gpt-5", "usage": {"prompt_tokens": 7, "completion_tokens": 2}}
+    response = {
+        "id": "r-1",
+        "model": "gpt-5",
+        "usage": {"prompt_tokens": 7, "completion_tokens": 2},
+    }
     with am.request() as request:
         assert ask(response) is response
         assert asyncio.run(asked(am.Usage(input=5))) == am.Usage(input=5)

@@ -68,8 +68,7 @@ class Exchange:
 
     def read(self, answer: Any) -> Call:
         """What an answer, or what carries the usage of one, says; else what was asked for tells."""
-        said = self.endpoint.facts(answer, self.provider)
-        from_body = self.endpoint.from_body
+        said, from_body = self.endpoint.facts(answer, self.provider), self.endpoint.from_body
         if from_body is None or said.usage or self.body is None:
             return said
         told = from_body(self.body)
