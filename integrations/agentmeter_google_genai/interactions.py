@@ -25,11 +25,12 @@ from agentmeter.integration import (
     Status,
     begin,
     begin_async,
-    current_exchange,
     facts_of,
     guarded,
     limit,
     tokenizer,
+    tried,
+    tried_async,
     watch_body,
 )
 
@@ -134,8 +135,8 @@ class Interactions:
         replace(module.BaseSDK, "do_request", self._request)
         replace(module.AsyncBaseSDK, "do_request_async", self._request_async)
         retries = import_module(f"{module.__package__}.utils.retries")
-        replace(retries, "retry", _retry)
-        replace(retries, "retry_async", _retry_async)
+        replace(retries, "retry", tried)
+        replace(retries, "retry_async", tried_async)
 
     def _request(self, original: Any) -> Any:
         def do_request(client: Any, *args: Any, **kwargs: Any) -> Any:
@@ -257,47 +258,3 @@ def _create_async(original: Any) -> Any:
             _REFUSED.reset(token)
 
     return create
-
-
-def _retry(original: Any) -> Any:
-    """Every try of a call is an attempt."""
-
-    def retry(function: Any, retries: Any) -> Any:
-        exchange = current_exchange()
-        if exchange is None:
-            return original(function, retries)
-
-        def once(attempt: int) -> Any:
-            exchange.attempts.begin()
-            try:
-                response = function(attempt)
-            except BaseException as error:
-                exchange.attempts.end(None, type(error).__name__)
-                raise
-            exchange.attempts.end(response.status_code)
-            return response
-
-        return original(once, retries)
-
-    return retry
-
-
-def _retry_async(original: Any) -> Any:
-    async def retry(function: Any, retries: Any) -> Any:
-        exchange = current_exchange()
-        if exchange is None:
-            return await original(function, retries)
-
-        async def once(attempt: int) -> Any:
-            exchange.attempts.begin()
-            try:
-                response = await function(attempt)
-            except BaseException as error:
-                exchange.attempts.end(None, type(error).__name__)
-                raise
-            exchange.attempts.end(response.status_code)
-            return response
-
-        return await original(once, retries)
-
-    return retry

@@ -10,9 +10,10 @@ from agentmeter.integration import (
     Exchange,
     MeteredMethods,
     Patches,
-    current_exchange,
     see_close,
     served_by,
+    tried,
+    tried_async,
     watched,
     watched_async,
 )
@@ -109,8 +110,8 @@ def _replace(package: str) -> None:
                 PATCHES.replace(owner, f"{method}_async", _METERED.asynchronous(endpoint))
     retries = _module(f"{package}.utils.retries")
     if retries is not None:
-        PATCHES.replace(retries, "retry", _retry)
-        PATCHES.replace(retries, "retry_async", _retry_async)
+        PATCHES.replace(retries, "retry", tried)
+        PATCHES.replace(retries, "retry_async", tried_async)
 
 
 def _module(name: str) -> Any:
@@ -152,47 +153,3 @@ def _take(exchange: Exchange, result: Any) -> Any:
 
 
 _METERED = MeteredMethods(library="mistralai", patches=PATCHES, asked=_asked, take=_take)
-
-
-def _retry(original: Any) -> Any:
-    """Every try of a call is an attempt."""
-
-    def retry(function: Any, retries: Any) -> Any:
-        exchange = current_exchange()
-        if exchange is None:
-            return original(function, retries)
-
-        def once() -> Any:
-            exchange.attempts.begin()
-            try:
-                response = function()
-            except BaseException as error:
-                exchange.attempts.end(None, type(error).__name__)
-                raise
-            exchange.attempts.end(response.status_code)
-            return response
-
-        return original(once, retries)
-
-    return retry
-
-
-def _retry_async(original: Any) -> Any:
-    async def retry(function: Any, retries: Any) -> Any:
-        exchange = current_exchange()
-        if exchange is None:
-            return await original(function, retries)
-
-        async def once() -> Any:
-            exchange.attempts.begin()
-            try:
-                response = await function()
-            except BaseException as error:
-                exchange.attempts.end(None, type(error).__name__)
-                raise
-            exchange.attempts.end(response.status_code)
-            return response
-
-        return await original(once, retries)
-
-    return retry

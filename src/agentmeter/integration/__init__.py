@@ -50,6 +50,7 @@ from agentmeter.integration.streams import (
     watched,
     watched_async,
 )
+from agentmeter.integration.tries import tried, tried_async
 from agentmeter.integration.wrapping import inside, inside_context
 from agentmeter.model import (
     ESTIMATED,
@@ -180,6 +181,8 @@ __all__ = [
     "switch_on",
     "taken_over",
     "tokenizer",
+    "tried",
+    "tried_async",
     "uncounted",
     "until_exit",
     "watch_body",

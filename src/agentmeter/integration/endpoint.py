@@ -1,7 +1,7 @@
 """What a library has of its own: how an endpoint's requests, answers and streams are read."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from agentmeter.integration.bounds import Bounds
@@ -71,6 +71,14 @@ class Endpoint:
     """Told of a call that ended without its usage, which may come by another way."""
     bounds: Bounds | None = None
     """Where a body has its limits, for budgets; without it a call is open-ended to them."""
+
+    def read(self, answer: Any, provider: str | None, body: Body | None) -> Call:
+        """What an answer says; of what it used, else what the request's body tells."""
+        said = self.facts(answer, provider)
+        if self.from_body is None or said.usage or body is None:
+            return said
+        told = self.from_body(body)
+        return replace(said, usage=told.usage, evidence=told.evidence)
 
 
 class Attempts:

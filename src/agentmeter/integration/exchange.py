@@ -11,7 +11,6 @@ stream, how to count a body. The rest is here and in ``streams``, for every libr
 import threading
 from collections.abc import Callable
 from contextvars import ContextVar
-from dataclasses import replace
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
@@ -67,12 +66,8 @@ class Exchange:
         until_exit(self)
 
     def read(self, answer: Any) -> Call:
-        """What an answer, or what carries the usage of one, says; else what was asked for tells."""
-        said, from_body = self.endpoint.facts(answer, self.provider), self.endpoint.from_body
-        if from_body is None or said.usage or self.body is None:
-            return said
-        told = from_body(self.body)
-        return replace(said, usage=told.usage, evidence=told.evidence)
+        """What an answer, or what carries the usage of one, says."""
+        return self.endpoint.read(answer, self.provider, self.body)
 
     def sending(self) -> "Sending":
         """Around what sends the request: inside, the call is current; an error ends it."""
