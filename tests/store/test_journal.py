@@ -151,7 +151,7 @@ def test_a_full_disk_is_counted_and_never_raised(tmp_path: Path) -> None:
         """
         from agentmeter.runtime.state import STATE
         from agentmeter.runtime.faults import FAULTS
-        STATE.sink._file = os.open('/dev/full', os.O_WRONLY)
+        STATE.sink._file._file = os.open('/dev/full', os.O_WRONLY)
         work('a', 9)
         am.flush()
         assert FAULTS.counts() == {'journal write: OSError': 11}, FAULTS.counts()

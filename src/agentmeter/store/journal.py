@@ -6,14 +6,12 @@ every tariff that its own records name, so that it can be read without the other
 """
 
 import atexit
-import fcntl
 import os
 import queue
 import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
-from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -26,6 +24,7 @@ from agentmeter.semconv import names
 from agentmeter.semconv.fields import Attributes, SpanFields
 from agentmeter.semconv.otlp import span_json
 from agentmeter.semconv.writing import fields_of
+from agentmeter.store.journal_file import JournalFile
 from agentmeter.store.reader import read_request
 
 # The history is loaded when the first forecast is asked for.
@@ -123,18 +122,17 @@ class Journal:
         self._queue: queue.SimpleQueue[_Item | Latch] = queue.SimpleQueue()
         self._wake = Latch()
         self._thread: threading.Thread | None = None
-        self._file = -1
+        self._file = JournalFile(self.folder)
         self._known: set[str] = set()
         self._told: Counter[str] = Counter()
-        self._torn = self._refused = False
+        self._refused = False
         self._writing = threading.Lock()
         self._history: JournalHistory | None = None
         self._traffic: JournalTraffic | None = None
 
     def _after_fork(self) -> None:
         """The child drops the inherited queue and file and begins its own."""
-        if self._file >= 0:
-            os.close(self._file)
+        self._file.let_go()
         self._lock = threading.Lock()
         self._begin()
 
@@ -190,8 +188,7 @@ class Journal:
         if Counter(self._faults()) != self._told:
             self._write([])
         with self._writing:
-            if self._file >= 0:
-                self._let_go()
+            self._file.let_go()
         if self._queue.qsize():
             self._start()
 
@@ -226,29 +223,15 @@ class Journal:
     def _write(self, batch: list[_Item]) -> None:
         with self._writing:
             try:
-                self._have_file()
+                if self._file.ready():
+                    self._known.clear()  # each file has the tariffs that its own records name
                 counts = Counter(self._faults())
-                data = b"".join([*self._encoded(batch), *self._untold(counts)])
-                _write_fully(self._file, b"\n" + data if self._torn else data)
-                self._torn, self._told = False, counts
+                self._file.append(b"".join([*self._encoded(batch), *self._untold(counts)]))
+                self._told = counts
             except Exception as error:
                 self._known.clear()
-                self._torn = self._refused = True  # a part of a line may stand at the file's end
+                self._refused = True
                 self._on_fault("journal write", error, len(batch))
-
-    def _have_file(self) -> None:
-        """Open the file; a new one where somebody has deleted it, since nobody would read this."""
-        if self._file >= 0 and os.fstat(self._file).st_nlink == 0:
-            self._let_go()
-        if self._file < 0:
-            self._file = self._open()
-
-    def _let_go(self) -> None:
-        """Close the file; the next begins with the tariffs that its own records name."""
-        file, self._file = self._file, -1
-        self._torn = False
-        self._known.clear()
-        os.close(file)
 
     def _untold(self, counts: Counter[str]) -> Iterable[bytes]:
         new = counts - self._told
@@ -265,20 +248,6 @@ class Journal:
             except Exception as error:
                 self._on_fault("journal encode", error, 1)
         return lines
-
-    def _open(self) -> int:
-        self.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-        ignore = self.folder / ".gitignore"
-        if not ignore.exists():
-            ignore.write_text("*\n")
-        name = f"{os.getpid()}-{os.urandom(6).hex()}.jsonl"
-        flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_APPEND | os.O_CLOEXEC
-        opening = self.folder / f".{name}.opening"
-        file = os.open(opening, flags, 0o600)
-        with suppress(OSError):  # not every file system has locks; the records matter more
-            fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
-        opening.rename(self.folder / name)  # a compaction sees it only once it is locked
-        return file
 
     # -- reading back ----------------------------------------------------------------------
 
@@ -304,10 +273,3 @@ class Journal:
                 self._traffic = JournalTraffic(self.folder, book)
             traffic = self._traffic
         return traffic.rows()
-
-
-def _write_fully(file: int, data: bytes) -> None:
-    """One ``write`` as a rule; a short one goes on where it stopped."""
-    view = memoryview(data)
-    while view:
-        view = view[os.write(file, view) :]
