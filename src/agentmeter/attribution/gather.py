@@ -143,6 +143,7 @@ def gathered(entries: Iterable[Entry]) -> dict[str, Gathered]:
 
 
 def _share_out(shared: Gathered, weights: Mapping[str, int], found: dict[str, Gathered]) -> None:
+    """Put shared work under each request that shares it, all of it by the same weights."""
     open_calls = [
         replace(_never_closed(opened), shares=weights)
         for opened in shared.opened.values()
@@ -151,7 +152,7 @@ def _share_out(shared: Gathered, weights: Mapping[str, int], found: dict[str, Ga
     for request_id in weights:
         into = found.setdefault(request_id, Gathered())
         for record in (*shared.records.values(), *open_calls):
-            into.add(replace(record, request_id=request_id))
+            into.add(replace(record, request_id=request_id, shares=weights))
         for amendment in shared.amendments.values():
             into.add(amendment)
 

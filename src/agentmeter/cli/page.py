@@ -1,6 +1,5 @@
 """Writing a report as a page."""
 
-import random
 import time
 from pathlib import Path
 from typing import Any
@@ -10,11 +9,9 @@ import click
 from agentmeter.cli.book import book_from
 from agentmeter.exceptions import AgentmeterError
 from agentmeter.render.html import page
-from agentmeter.report.compare import Question, compare
-from agentmeter.report.compare_document import comparison_document
 from agentmeter.report.page.value import page_value
 from agentmeter.report.report import Report
-from agentmeter.report.traffic import converted, traffic_of
+from agentmeter.serve.margin import margin_values
 
 
 def write_page(report: Report, file: Path, plans: Path | None) -> None:
@@ -33,12 +30,7 @@ def write_page(report: Report, file: Path, plans: Path | None) -> None:
 
 
 def _margin(report: Report, plans: Path) -> dict[str, Any]:
-    book = book_from(plans)
     try:
-        outside = report.unattributed
-        lost = converted(outside.amounts if outside else {}, book.rate)
-        traffic = traffic_of(report, book.currency, book.rate)
-        made = compare(traffic, book, random.Random(0), Question(unattributed=lost))
+        return margin_values(report, book_from(plans))
     except AgentmeterError as error:
         raise click.ClickException(str(error)) from error
-    return comparison_document(made)

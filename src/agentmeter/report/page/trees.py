@@ -12,26 +12,30 @@ from agentmeter.report.page.spending import is_partial
 from agentmeter.report.report import RequestReport, ScopeReport, walk
 
 MOST_SCOPES = 8_000
-"""Scopes that the page carries over all trees; the first tree is there whatever its size."""
+"""Scopes that a page which stands alone carries over all trees."""
 _USUAL: dict[str, Any] = {"status": "ok", "iteration": 1, "seen_by": ["agentmeter"]}
 _NOT_SHOWN = frozenset(
     {"scope_id", "started_at", "duration_ms", "stream", "tariff", "direct_usage"}
 )
 
 
-def tree_values(ordered: Sequence[RequestReport]) -> dict[str, Any]:
-    """Trees by request id, the dearest first, and how many requests have none here."""
+def tree_values(ordered: Sequence[RequestReport], most: int) -> dict[str, Any]:
+    """Trees by request id, the dearest first, and how many requests have none here.
+
+    There are ``most`` scopes in them all, or more where the first has; none where that is zero.
+    """
     kept: dict[str, Any] = {}
-    room = MOST_SCOPES
-    for one in ordered:
+    room = most
+    for one in ordered if most else ():
         room -= sum(1 for _ in walk(one.tree))
         if room < 0 and kept:
             break
-        kept[one.request_id] = _detail(one)
+        kept[one.request_id] = detail(one)
     return {"by_id": kept, "left_out": len(ordered) - len(kept)}
 
 
-def _detail(one: RequestReport) -> dict[str, Any]:
+def detail(one: RequestReport) -> dict[str, Any]:
+    """One request with all of its scopes."""
     root = one.tree.record
     return {
         **_present(figure_values(one)),

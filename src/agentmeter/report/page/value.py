@@ -17,7 +17,7 @@ from agentmeter.report.page.groups import group_values
 from agentmeter.report.page.histogram import histogram
 from agentmeter.report.page.percent import percent
 from agentmeter.report.page.spending import spendings
-from agentmeter.report.page.trees import tree_values
+from agentmeter.report.page.trees import MOST_SCOPES, tree_values
 from agentmeter.report.report import Amounts, Report, RequestReport, added
 from agentmeter.report.totals import by_rule, exchange_values, stated_values
 
@@ -44,11 +44,16 @@ COLUMNS = (
 
 
 def page_value(
-    report: Report, now_ns: int, *, margin: Mapping[str, Any] | None = None
+    report: Report,
+    now_ns: int,
+    *,
+    margin: Mapping[str, Any] | None = None,
+    most_scopes: int = MOST_SCOPES,
 ) -> dict[str, Any]:
     """The value of the page over ``report``, as of the instant ``now_ns``.
 
-    ``margin`` is the JSON values of a comparison of plans, where one was made.
+    ``margin`` is the JSON values of a comparison of plans, where one was made; ``most_scopes`` is
+    how much of trees is in it, the others being asked for one by one.
     """
     currency = money(report.amounts)["currency"]
     ordered = sorted(report.requests, key=lambda one: _dearest_first(one, currency))
@@ -60,7 +65,7 @@ def page_value(
         "today": today(report, spent, now_ns),
         "distribution": histogram([amount(one.amounts, currency) for one in ordered], currency),
         "requests": {"columns": list(COLUMNS), "rows": [_row(one, currency) for one in ordered]},
-        "trees": tree_values(ordered),
+        "trees": tree_values(ordered, most_scopes),
         **group_values(spent),
         "gaps": gap_values(report),
         "unattributed": figure_values(report.unattributed) if report.unattributed else None,
