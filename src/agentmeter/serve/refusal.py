@@ -1,17 +1,26 @@
 """Why an export is not taken, as HTTP says it."""
 
-from dataclasses import dataclass
 
-
-@dataclass(frozen=True, slots=True)
 class Refusal(Exception):  # noqa: N818  # an answer, not a fault
-    """An answer other than success. With ``retry_after`` (seconds) the sender is to come again."""
+    """An answer other than success.
 
-    status: int
-    reason: str
-    retry_after: int | None = None
-    challenge: str | None = None
-    """What a 401 says of how to come in."""
+    With ``retry_after`` (seconds) the sender is to come again; ``challenge`` is what a 401 says of
+    how to come in.
+    """
+
+    def __init__(
+        self,
+        status: int,
+        reason: str,
+        *,
+        retry_after: int | None = None,
+        challenge: str | None = None,
+    ) -> None:
+        super().__init__(reason)
+        self.status = status
+        self.reason = reason
+        self.retry_after = retry_after
+        self.challenge = challenge
 
     @property
     def headers(self) -> dict[str, str]:

@@ -22,9 +22,14 @@ def answer(following: Following, asked: list[str], now_ns: int) -> bytes:
     """The answer to what was asked, as JSON; blank for a request that is not there."""
     if asked[0] == "page":
         following.look()
-        margin = following.margin()
-        return orjson.dumps(page_value(following.report(), now_ns, margin=margin, most_scopes=0))
+        made = following.report()
+        return orjson.dumps(
+            page_value(made, now_ns, margin=following.margin(made), most_scopes=0)
+        )
     one = following.request(asked[1])
+    if one is None:
+        following.look()
+        one = following.request(asked[1])
     return orjson.dumps({"tree": detail(one)}) if one is not None else b""
 
 

@@ -23,6 +23,7 @@ from agentmeter.store.rows import Read, read_span
 _TOLD = 5
 """Of the spans that are not taken the reasons of the first few are told."""
 _DIGITS = {"traceId": 32, "spanId": 16}
+_NEEDED = ("traceId", "spanId", "startTimeUnixNano")
 _IDS = (*_DIGITS, "parentSpanId")
 _HEX = re.compile("[0-9a-fA-F]+")
 
@@ -103,6 +104,9 @@ class Intake:
         return read, span if self._keep_content else without_content(span)
 
     def _check(self, span: Mapping[str, Any]) -> None:
+        missing = [name for name in _NEEDED if name not in span]
+        if missing:
+            raise _RefusedError(f"{missing[0]} is missing")
         attributes = span.get("attributes", [])
         if not isinstance(attributes, list) or not all(map(_is_attribute, attributes)):
             raise _RefusedError("attributes: expected a list of objects with a key and a value")

@@ -31,7 +31,7 @@ class Traces:
         self._room = Room(limits.pending)
         self._readers = asyncio.Semaphore(_READERS)
 
-    async def __call__(self, request: Request) -> Response:
+    async def export(self, request: Request) -> Response:
         """Answer one export. Raises ``Refusal`` once all of it has come or it is clear that not."""
         chunks = _chunks(request)
         try:
