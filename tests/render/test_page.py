@@ -19,7 +19,6 @@ from tests.render.sample import BREAKOUT, HOSTILE, NOW
 
 import agentmeter as am
 from agentmeter.render.html import embedded, page, shell
-from agentmeter.report.page import trees
 from agentmeter.report.page.value import page_value
 from agentmeter.report.report import Report
 from agentmeter.testing import metered
@@ -338,12 +337,9 @@ def test_thousands_of_requests_are_paged(tab: Page, tmp_path: Path, value: dict[
     assert tab.locator("tr[data-id]").count() == 1
 
 
-def test_trees_that_are_left_out_are_told(
-    tab: Page, tmp_path: Path, report: Report, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_trees_that_are_left_out_are_told(tab: Page, tmp_path: Path, report: Report) -> None:
     """With how many they are, and the command that shows the one."""
-    monkeypatch.setattr(trees, "MOST_SCOPES", 100)
-    made = page_value(report, NOW)["report"]
+    made = page_value(report, NOW, most_scopes=100)["report"]
     kept, left_out = made["trees"]["by_id"], made["trees"]["left_out"]
     assert (len(kept), left_out) == (1, len(report.requests) - 1)
     missing = made["requests"]["rows"][-1][0]

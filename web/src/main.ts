@@ -8,7 +8,7 @@ import { overview } from "./overview";
 import { requestView } from "./request";
 import { requestsView } from "./requests";
 import { route, toRequest } from "./route";
-import { follow } from "./source";
+import { fill, follow } from "./source";
 import { themeButton } from "./theme";
 import { rowsOf, type Report } from "./value";
 
@@ -68,8 +68,18 @@ function show(): void {
   document.title = `${title} \u00b7 agentmeter`;
 }
 
+/** Shows a request again once its tree has come, if that is still what is looked at. */
+async function filled(): Promise<void> {
+  const { view, id } = route();
+  const [made, path] = [report, location.hash];
+  if (view !== "request" || !made || !(await fill(made, id))) return;
+  if (made === report && path === location.hash) show();
+}
+
 /** Shows another report in place, and keeps what had the focus. */
-function refresh(next: Report): void {
+async function refresh(next: Report): Promise<void> {
+  const { view, id } = route();
+  if (view === "request") await fill(next, id);
   const again = report !== null;
   const [focused, top] = [document.activeElement as HTMLInputElement | null, scrollY];
   const caret = focused?.selectionStart ?? null;
@@ -77,6 +87,7 @@ function refresh(next: Report): void {
   const [only, more] = report.requests.rows;
   if (!location.hash && only && !more) history.replaceState(null, "", toRequest(rowsOf(report)[0]!.id));
   show();
+  void filled();
   if (!again) return;
   const kept = document.getElementById(focused?.id || "none") as HTMLInputElement | null;
   kept?.focus({ preventScroll: true });
@@ -94,6 +105,7 @@ frame();
 let path = location.hash.split("?")[0];
 addEventListener("hashchange", () => {
   show();
+  void filled();
   if (location.hash.split("?")[0] === path) return;
   path = location.hash.split("?")[0];
   scrollTo(0, 0);

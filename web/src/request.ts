@@ -7,6 +7,7 @@ import { details } from "./details";
 import { flame, flameStep } from "./flame";
 import { provenanceCard } from "./provenance";
 import { amend, route, toRequest } from "./route";
+import { isServed } from "./source";
 import { chosen, Colours, rootsOf, titleOf, type Colouring, type Node, type Weight } from "./scopes";
 import { timeline, timelineStep } from "./timeline";
 import type { Detail, Report, Row } from "./value";
@@ -51,6 +52,7 @@ function back(): HTMLElement {
 }
 
 function absent(row: Row, report: Report): HTMLElement {
+  if (isServed()) return card("absent", "Its tree is being fetched", null, h("p", {}, "It is shown as soon as it is here."));
   const command = `agentmeter report SOURCE --request ${row.id} --html FILE`;
   return card(
     "absent",

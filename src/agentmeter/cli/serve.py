@@ -11,7 +11,7 @@ from agentmeter.exceptions import AgentmeterError
 from agentmeter.serve.limits import Limits
 from agentmeter.serve.tokens import Token, token_of, tokens_from
 
-_TOKEN = "AGENTMETER_TOKEN"  # noqa: S105  # the name of a variable
+_TOKEN = "AGENTMETER_TOKEN"
 _FILE = click.Path(path_type=Path, dir_okay=False)
 _USUAL = Limits()
 _MB = 1 << 20

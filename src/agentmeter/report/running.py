@@ -22,7 +22,7 @@ _OUTSIDE: _Name = ("request", UNATTRIBUTED)
 class _Part:
     names: set[_Name] = field(default_factory=set)
     entries: list[Entry] = field(default_factory=list)
-    report: Report = Report(())
+    report: Report = field(default_factory=lambda: Report(()))
     last_ns: int = 0
 
 
@@ -78,7 +78,7 @@ class RunningReport:
         return next((one for one in found if one.request_id == request_id), None)
 
     def forget(self, most: int) -> None:
-        """Let go of the requests that nothing has come for the longest, to hold ``most`` entries."""
+        """Hold ``most`` entries at most: the requests that something has come for last."""
         held = sum(len(part.entries) for part in self._parts)
         for part in sorted(self._parts, key=lambda one: one.last_ns):
             if held <= most:

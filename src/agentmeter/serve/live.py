@@ -60,7 +60,8 @@ class Reporter:
         if self._process is None or self._process.returncode is not None:
             self._process = await self._started()
         sent, heard = self._process.stdin, self._process.stdout
-        assert sent is not None and heard is not None
+        assert sent is not None
+        assert heard is not None
         sent.write(asked + b"\n")
         await sent.drain()
         return await heard.readexactly(int.from_bytes(await heard.readexactly(_LENGTH), "big"))

@@ -57,6 +57,4 @@ class PageRoutes:
         """An event whenever there is more to see."""
         self._guard.reader(request)
         headers = {**_HEADERS, "x-accel-buffering": "no"}
-        return StreamingResponse(
-            self._live.events(), 200, headers, media_type="text/event-stream"
-        )
+        return StreamingResponse(self._live.events(), 200, headers, media_type="text/event-stream")

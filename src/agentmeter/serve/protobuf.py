@@ -33,12 +33,12 @@ def answer(refused: int, reason: str) -> bytes:
     if refused:
         made.partial_success.rejected_spans = refused
         made.partial_success.error_message = reason
-    return made.SerializeToString()
+    return bytes(made.SerializeToString())
 
 
 def status(reason: str) -> bytes:
     """The answer to an export that was not taken."""
-    return Status(code=_INVALID_ARGUMENT, message=reason).SerializeToString()
+    return bytes(Status(code=_INVALID_ARGUMENT, message=reason).SerializeToString())
 
 
 def _object(message: Message) -> dict[str, Any]:

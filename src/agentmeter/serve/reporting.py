@@ -1,4 +1,4 @@
-"""The process that works out the page: ``python -m agentmeter.serve.reporting FOLDER MOST [PLANS]``.
+"""The process that works out the page, ``agentmeter.serve.reporting FOLDER MOST [PLANS]``.
 
 A line of JSON is asked (``["page"]``, ``["tree", ID]``); answered are eight bytes of length and as
 many of JSON. It ends when its input does, which is when the server does, however that ends.
@@ -23,9 +23,8 @@ def answer(following: Following, asked: list[str], now_ns: int) -> bytes:
     if asked[0] == "page":
         following.look()
         made = following.report()
-        return orjson.dumps(
-            page_value(made, now_ns, margin=following.margin(made), most_scopes=0)
-        )
+        margin = following.margin(made)
+        return orjson.dumps(page_value(made, now_ns, margin=margin, most_scopes=0))
     one = following.request(asked[1])
     if one is None:
         following.look()

@@ -106,9 +106,7 @@ def application(settings: Settings, live: Live, writer: Writer) -> Starlette:
         Route("/api/events", page.events),
         Route("/health", _health),
     ]
-    return Starlette(
-        routes=routes, exception_handlers={Refusal: refused, ClientDisconnect: _gone}
-    )
+    return Starlette(routes=routes, exception_handlers={Refusal: refused, ClientDisconnect: _gone})
 
 
 async def _health(request: Request) -> Response:
@@ -121,7 +119,7 @@ async def _gone(request: Request, error: Exception) -> Response:
 
 
 class _Server(uvicorn.Server):
-    """Says when it can be reached, and lets go of who follows events before it waits for the rest."""
+    """Says when it can be reached; lets go of who follows events before it waits for the rest."""
 
     def __init__(self, config: uvicorn.Config, live: Live, ready: Callable[[], None]) -> None:
         super().__init__(config)

@@ -88,7 +88,7 @@ def tokens_from(file: Path) -> tuple[Token, ...]:
         raise ConfigurationError(f"{file}: not TOML: {error}") from error
     entries = said.get("token")
     if not isinstance(entries, list) or not entries or said.keys() != {"token"}:
-        raise ConfigurationError(f"{file}: expected [[token]] tables, each with a secret, and only them")
+        raise ConfigurationError(f"{file}: expected [[token]] tables, each with a secret, alone")
     found = tuple(_token(entry, f"{file}: token {n}") for n, entry in enumerate(entries, 1))
     _check_unique(found, file)
     return found
@@ -97,7 +97,7 @@ def tokens_from(file: Path) -> tuple[Token, ...]:
 def _token(entry: Mapping[str, Any], place: str) -> Token:
     unknown = sorted(entry.keys() - _KNOWN)
     if unknown:
-        raise ConfigurationError(f"{place}: {unknown[0]!r} is not known; there are {sorted(_KNOWN)}")
+        raise ConfigurationError(f"{place}: {unknown[0]!r} is none of {sorted(_KNOWN)}")
     if not all(isinstance(value, str) and value for value in entry.values()):
         raise ConfigurationError(f"{place}: every field is a text that is not blank")
     if ("secret" in entry) == ("sha256" in entry):

@@ -94,8 +94,13 @@ class Traces:
         loop = asyncio.get_running_loop()
         done: asyncio.Future[Exception | None] = loop.create_future()
 
+        def tell(error: Exception | None) -> None:
+            if not done.done():
+                done.set_result(error)
+
         def told(error: Exception | None) -> None:
-            loop.call_soon_threadsafe(lambda: done.done() or done.set_result(error))
+            with suppress(RuntimeError):  # the loop is closed, and nobody waits any more
+                loop.call_soon_threadsafe(tell, error)
 
         self._writer.put(Lines(b"".join(taken.lines), told, taken.tariffs))
         error = await done
