@@ -60,7 +60,7 @@ def test_what_is_acknowledged_is_there_for_every_command(tmp_path: Path) -> None
     assert shown["total"]["cost"] == {"amount": "0.00045", "currency": "USD"}
     top = json.loads(cli("top", str(folder), "--by", "model", "--json", folder=tmp_path))
     assert [(row["key"], row["cost"]["amount"]) for row in top["rows"]] == [("gpt-5", "0.00045")]
-    assert "1 journals with 2 entries" in cli("compact", str(folder), folder=tmp_path)
+    assert "1 journals with 3 entries" in cli("compact", str(folder), folder=tmp_path)
     assert json.loads(cli("report", str(folder), "--json", folder=tmp_path)) == shown
 
 
