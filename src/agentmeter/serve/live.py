@@ -117,12 +117,14 @@ class Live:
         there = await asyncio.to_thread(signature, self._folder)
         self._looked = now
         if self._value is None or there != self._made_of or now > self._made + _STALE:
+            await self._reporter.ask("ready")
+            began = time.monotonic()
             body = await self._reporter.ask("page")
             packed = await asyncio.to_thread(gzip.compress, body, 5)
             self._value = Value(body, packed, f'"{hashlib.sha256(body).hexdigest()[:32]}"')
             self._made_of = there
             self._made = time.monotonic()
-            self._took = self._made - now
+            self._took = self._made - began
 
     async def tree(self, request_id: str) -> bytes:
         """One request with its scopes, as JSON; blank where there is none. Raises ``Refusal``."""

@@ -1,7 +1,7 @@
 """The process that works out the page, ``agentmeter.serve.reporting FOLDER MOST [PLANS]``.
 
-A line of JSON is asked (``["page"]``, ``["tree", ID]``); answered are eight bytes of length and as
-many of JSON. It ends when its input does, which is when the server does, however that ends.
+A line of JSON is asked (``["ready"]``, ``["page"]``, ``["tree", ID]``); answered are eight bytes of
+length and as many of JSON. It ends when its input does, which is when the server does, however that ends.
 """
 
 import signal
@@ -20,6 +20,8 @@ from agentmeter.serve.following import Following
 
 def answer(following: Following, asked: list[str], now_ns: int) -> bytes:
     """The answer to what was asked, as JSON; blank for a request that is not there."""
+    if asked[0] == "ready":
+        return b""
     if asked[0] == "page":
         following.look()
         made = following.report()
