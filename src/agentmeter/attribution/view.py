@@ -3,6 +3,7 @@
 import hashlib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
+from itertools import islice
 
 from agentmeter.attribution.gather import Gathered, Key, gathered, key_of
 from agentmeter.attribution.node import Node, RequestView, nodes
@@ -23,6 +24,9 @@ from agentmeter.model import (
     Usage,
 )
 from agentmeter.model.money import split
+
+_MOST_MISSING = 1000
+"""Scopes below one scope that are named as missing; whatever a record says, there are so many."""
 
 FOLDED = "folded"
 """The attribute that says how many scopes a folded record stands for."""
@@ -87,8 +91,13 @@ def _missing(tree: Tree) -> Iterable[str]:
         known = places.get(record.scope_id, set())
         opened = max([record.children, *known])
         if opened:
-            gaps = sorted(set(range(1, opened + 1)) - known)
-            yield from (f"{record.kind} {record.name} {record.scope_id}/{n}" for n in gaps)
+            place = f"{record.kind} {record.name} {record.scope_id}"
+            gaps = (n for n in range(1, opened + 1) if n not in known)
+            told = [f"{place}/{n}" for n in islice(gaps, _MOST_MISSING)]
+            yield from told
+            more = opened - sum(0 < n <= opened for n in known) - len(told)
+            if more:
+                yield f"{place}/… {more:,} more"
 
 
 def _folded(record: Record) -> int:

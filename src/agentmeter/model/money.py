@@ -18,6 +18,7 @@ CONTEXT = Context(
 """60 digits hold every product of a count and a rate exactly; the ambient context is not used."""
 
 _NUMBER = re.compile(r"[+-]?(\d+(\.\d*)?|\.\d+)([eE][+-]?\d+)?")
+_LARGEST, _FINEST = 30, 40
 _CURRENCY = re.compile(r"[A-Z]{3}")
 
 K = TypeVar("K")
@@ -27,7 +28,8 @@ def exact(value: str | int | Decimal, what: str = "amount") -> Decimal:
     """``value`` as a finite ``Decimal``, exactly.
 
     Raises ``TypeError`` for a ``float`` (which cannot hold most prices) and any other type,
-    ``MoneyError`` for text that is not a finite decimal number.
+    ``MoneyError`` for text that is not a finite decimal number, and for one that is no amount:
+    beyond 10^30, or with more than 40 decimal places, it could not be computed with exactly.
     """
     if isinstance(value, bool) or not isinstance(value, (str, int, Decimal)):
         raise TypeError(
@@ -39,6 +41,9 @@ def exact(value: str | int | Decimal, what: str = "amount") -> Decimal:
     number = Decimal(value.strip() if isinstance(value, str) else value)
     if not number.is_finite():
         raise MoneyError(f"{what}: {value!r} is not a finite number")
+    exponent = number.as_tuple().exponent
+    if max(number.adjusted(), int(exponent)) > _LARGEST or int(exponent) < -_FINEST:
+        raise MoneyError(f"{what}: {value!r:.60} is beyond every amount")
     return number
 
 

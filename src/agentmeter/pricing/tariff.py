@@ -31,6 +31,7 @@ class PriceKey:
     search_context: str | None = None
 
 
+_MOST_PLACES = 40
 DISCOUNT = "discount"
 """The name of the adjustments that take something off a price."""
 
@@ -193,8 +194,13 @@ class Tariff:
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> Self:
         """The inverse of ``to_json``. Raises ``KeyError``, ``TypeError`` or ``ValueError``."""
+        key = PriceKey(**{"provider": None, "model": None, **data["key"]})
+        if not all(isinstance(one, str) for one in (data["currency"], data["version"])):
+            raise TypeError("a tariff has a currency and a version, as text")
+        if not all(isinstance(one, (str, bool)) for one in _given(key).values()):
+            raise TypeError("what a tariff is for is told as text")
         return cls(
-            PriceKey(**{"provider": None, "model": None, **data["key"]}),
+            key,
             data["currency"],
             data["version"],
             tuple(_rate(row) for row in data["rates"]),
@@ -232,4 +238,21 @@ def _rate(row: Mapping[str, Any]) -> Rate:
     lists = {name: tuple(row[name]) for name in ("window", "days") if row.get(name)}
     parts = row.get("adjusted", ())
     adjusted = tuple(Adjustment(**{**one, "price": exact(one["price"], "price")}) for one in parts)
-    return Rate(**{**row, **lists, "price": exact(row["price"], "price"), "adjusted": adjusted})
+    price = exact(row["price"], "price")
+    made = Rate(**{**row, **lists, "price": price, "adjusted": adjusted})
+    _check(made)
+    return made
+
+
+def _check(rate: Rate) -> None:
+    """Refuse a row that could not be computed with: whoever wrote it may be anybody."""
+    numbers = (rate.from_ns, rate.until_ns, rate.above, rate.minimum, rate.places)
+    listed = (*(rate.window or ()), *(rate.days or ()))
+    if any(type(one) is not int for one in (*listed, *filter(lambda n: n is not None, numbers))):
+        raise TypeError(f"a rate of {rate.meter!r:.60}: expected whole numbers")
+    if not all(isinstance(one, str) for one in (rate.meter, rate.source, rate.assumed or "")):
+        raise TypeError(f"a rate of {rate.meter!r:.60}: expected text")
+    if rate.window is not None and len(rate.window) != 2:  # from and until
+        raise ValueError(f"a rate of {rate.meter!r:.60}: a window has a start and an end")
+    if rate.places is not None and not 0 <= rate.places <= _MOST_PLACES:
+        raise ValueError(f"a rate of {rate.meter!r:.60}: places are 0 to {_MOST_PLACES}")

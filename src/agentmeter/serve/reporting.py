@@ -1,7 +1,8 @@
 """The process that works out the page, ``agentmeter.serve.reporting FOLDER MOST [PLANS]``.
 
 A line of JSON is asked (``["ready"]``, ``["page"]``, ``["tree", ID]``); answered are eight bytes of
-length and as many of JSON. It ends when its input does, which is when the server does, however that ends.
+length and as many of JSON. It ends when its input does, which is when the server does, however that
+ends.
 """
 
 import signal

@@ -26,8 +26,11 @@ class Share:
         self._taken = 0
 
     def grow(self, size: int) -> None:
-        """Take ``size`` more bytes. Raises ``Refusal`` where there is no room for them."""
-        if self._room.taken + size > self._room.most:
+        """Take ``size`` more bytes. Raises ``Refusal`` where there is no room for them beside
+        others; a body that is alone may be as large as other limits allow.
+        """
+        others = self._room.taken - self._taken
+        if others and self._room.taken + size > self._room.most:
             raise full("more is being sent than can be written down")
         self._room.taken += size
         self._taken += size

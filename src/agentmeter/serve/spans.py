@@ -25,7 +25,11 @@ _TOLD = 5
 _DIGITS = {"traceId": 32, "spanId": 16}
 _NEEDED = ("traceId", "spanId", "startTimeUnixNano")
 _IDS = (*_DIGITS, "parentSpanId")
+_DIGITS_OF_64_BITS = 20
 _HEX = re.compile("[0-9a-fA-F]+")
+
+
+_TOO_MUCH = "the export is too large once each span stands with its resource; send less at once"
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,12 +77,17 @@ class Intake:
         refused: list[str] = []
         tariffs: dict[str, bytes] = {}
         around = _Envelope(self._limits.depth)
+        room = self._limits.written
         try:
             for number, (span, scope, resource) in enumerate(parts_in(document), 1):
                 try:
                     around.open(scope, resource)
                     read, kept = self._read(span, scope, tenant)
-                    lines.append(around.line(kept))
+                    line = around.line(kept)
+                    room -= len(line)
+                    if room < 0:
+                        raise _RefusedError(_TOO_MUCH)
+                    lines.append(line)
                     tariffs.update(self._tariff(read))
                 except _RefusedError as error:
                     refused.append(f"span {number}: {error}")
@@ -113,6 +122,9 @@ class Intake:
         if len(attributes) > self._limits.attributes:
             most = self._limits.attributes
             raise _RefusedError(f"{len(attributes):,} attributes; {most:,} are taken at most")
+        beyond = [entry["key"] for entry in attributes if _is_beyond(entry["value"])]
+        if beyond:
+            raise _RefusedError(f"{beyond[0]!r:.80}: a whole number beyond 64 bits")
         if _is_deeper(span, self._limits.depth):
             raise _RefusedError(_too_deep(self._limits.depth))
 
@@ -142,6 +154,21 @@ def _is_attribute(entry: Any) -> bool:
         and isinstance(entry.get("key"), str)
         and isinstance(entry.get("value"), Mapping)
     )
+
+
+def _is_beyond(value: Mapping[str, Any]) -> bool:
+    """Whether a value is no whole number that OTLP can hold; what is none at all is seen later."""
+    number = value.get("intValue", 0)
+    if isinstance(number, str):
+        return len(number) > _DIGITS_OF_64_BITS or not -(2**63) <= _whole(number) < 2**63
+    return isinstance(number, (int, float)) and not -(2**63) <= number < 2**63
+
+
+def _whole(text: str) -> int:
+    try:
+        return int(text)
+    except ValueError:
+        return 0
 
 
 def _check_ids(span: Mapping[str, Any]) -> None:

@@ -49,6 +49,7 @@ class Traces:
             body = await self._body(chunks, share)
             async with self._readers:
                 taken = await asyncio.to_thread(self._read, body, encoding, media, tenant)
+                share.grow(max(0, sum(map(len, taken.lines)) - len(body)))
             await self._written(taken)
         return _answer(taken, media)
 
