@@ -1,5 +1,6 @@
 """Bodies that are nearly exports: valid ones, bent in their bytes, their JSON or their headers."""
 
+import copy
 import gzip
 import json
 import random
@@ -76,22 +77,22 @@ def bent(value: Any, dice: random.Random) -> bytes:
         parent, key = dice.choice(list(places(value)))
         what = dice.random()
         if what < 0.6:
-            parent[key] = dice.choice(ODD)
+            parent[key] = copy.deepcopy(dice.choice(ODD))
         elif what < 0.8:
             del parent[key]
         elif isinstance(parent, list):
-            parent.append(parent[key])
+            parent.append(copy.deepcopy(parent[key]))
         else:
-            parent[str(key) + "x"] = nested(parent[key], dice.choice([1, 40, 3000]))
+            parent[str(key) + "x"] = nested(parent[key], dice.choice([1, 12, 40]))
         if not list(places(value)):
             break
     return json.dumps(value).encode()
 
 
 def nested(value: Any, depth: int) -> Any:
-    """A value with so many lists around it, as far as this writer goes."""
-    for _ in range(min(depth, 200)):
-        value = [value]
+    """A value with so many lists around it."""
+    for _ in range(depth):
+        value = [copy.deepcopy(value)]
     return value
 
 
