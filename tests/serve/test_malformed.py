@@ -162,3 +162,13 @@ def test_no_tariff_can_stop_a_report(seed: int, tmp_path: Path) -> None:
             used = {names.TARIFF: digest, names.USAGE + "input": 2**62, names.USAGE + "output": 5}
             spans.append(hostile(number + 1000, **used))
     reported(tmp_path, spans)
+
+
+def test_what_is_written_of_an_export_is_bounded() -> None:
+    """However small the spans beside a large resource: the first few are taken, the others not."""
+    intake = Intake(Limits(written=2000), Cached(Catalog()))
+    taken = intake.take(json.loads(export(*map(span, range(1, 6)))))
+    assert sum(map(len, taken.lines)) <= 2000 < sum(map(len, taken.lines)) * 3 // 2
+    assert len(taken.lines) + len(taken.refused) == 5
+    said = "the export is too large once each span stands with its resource; send less at once"
+    assert taken.refused[-1] == f"span 5: {said}"

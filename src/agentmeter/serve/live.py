@@ -9,7 +9,7 @@ import hashlib
 import os
 import sys
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -130,7 +130,7 @@ class Live:
         """One request with its scopes, as JSON; blank where there is none. Raises ``Refusal``."""
         return await self._reporter.ask("tree", request_id)
 
-    def events(self) -> AsyncIterator[bytes]:
+    def events(self) -> AsyncGenerator[bytes, None]:
         """A server-sent event whenever there is another value. Raises ``Refusal`` if crowded."""
         if len(self._following) >= self._followers:
             raise full("too many follow already")
@@ -138,14 +138,14 @@ class Live:
         self._following.add(changed)
         return self._followed(changed)
 
-    async def _followed(self, changed: asyncio.Event) -> AsyncIterator[bytes]:
+    async def _followed(self, changed: asyncio.Event) -> AsyncGenerator[bytes, None]:
         try:
             async for event in self._sent(changed):
                 yield event
         finally:
             self._following.discard(changed)
 
-    async def _sent(self, changed: asyncio.Event) -> AsyncIterator[bytes]:
+    async def _sent(self, changed: asyncio.Event) -> AsyncGenerator[bytes, None]:
         if self._watching is None or self._watching.done():
             self._watching = asyncio.create_task(self._watch())
         yield b"retry: 1000\n\n"
