@@ -10,13 +10,10 @@ from pathlib import Path
 from typing import Any
 
 import httpx
-import pytest
 from playwright.sync_api import Browser, Page, expect
 
 from agentmeter.report.page.value import page_value
 from agentmeter.report.report import build
-from agentmeter.serve.live import Live, Reporter
-from agentmeter.serve.refusal import Refusal
 from agentmeter.store.reader import read
 from tests.serve.serving import Serving, export, serving, span, until
 
@@ -163,18 +160,3 @@ def test_a_report_that_cannot_be_made_stops_nothing(tmp_path: Path) -> None:
         server.post(export(span(2)))
         until(lambda: server.client.get("/api/report").status_code == 200)
         until(lambda: report_of(server)["total"]["calls"] == 2)
-
-
-async def test_only_so_many_may_follow(tmp_path: Path) -> None:
-    """One more is told to come again; one that has gone makes room."""
-    live = Live(tmp_path, Reporter(tmp_path, 10, None), followers=1)
-    first = live.events()
-    assert await anext(first) == b"retry: 1000\n\n"
-    with pytest.raises(Refusal) as refused:
-        live.events()
-    assert (refused.value.status, refused.value.retry_after) == (503, 1)
-    await first.aclose()
-    second = live.events()
-    assert await anext(second) == b"retry: 1000\n\n"
-    await second.aclose()
-    await live.close()

@@ -148,7 +148,7 @@ class Live:
     async def _sent(self, changed: asyncio.Event) -> AsyncGenerator[bytes, None]:
         if self._watching is None or self._watching.done():
             self._watching = asyncio.create_task(self._watch())
-        yield b"retry: 1000\n\n"
+        yield b"retry: 1000\ndata: changed\n\n"  # since whatever its reader has seen so far
         while not self._over:
             try:
                 async with asyncio.timeout(_BEAT):
@@ -186,11 +186,10 @@ class Live:
 
 def signature(folder: Path) -> tuple[tuple[str, int, int], ...]:
     """What tells that a folder holds something else than before."""
-    with os.scandir(folder) as entries:
-        found = [entry for entry in entries if entry.name.endswith(_SOURCES)]
     told = []
-    for entry in found:
-        with suppress(FileNotFoundError):
-            about = entry.stat()
-            told.append((entry.name, about.st_size, about.st_ino))
+    with suppress(FileNotFoundError), os.scandir(folder) as entries:
+        for entry in entries:
+            if entry.name.endswith(_SOURCES):
+                about = entry.stat()
+                told.append((entry.name, about.st_size, about.st_ino))
     return tuple(sorted(told))
