@@ -7,6 +7,7 @@ from importlib.util import find_spec
 import pytest
 
 MODULES = {
+    "agent-framework": ("agent_framework", "agent_framework.openai"),
     "autogen": ("autogen_agentchat.agents", "autogen_agentchat.teams"),
     "crewai": ("crewai",),
     "dspy": ("dspy",),

@@ -7,12 +7,13 @@ clients do not know, or what exceeds their sum.
 """
 
 import threading
+from contextvars import Token
 from dataclasses import fields, replace
 from typing import Any
 
 from agentmeter.model import REPORTED, UNKNOWN, Attempt, Call, Status, Usage
 from agentmeter.runtime.call import CallScope
-from agentmeter.runtime.context import ASKING
+from agentmeter.runtime.context import ASKING, Asking
 from agentmeter.runtime.faults import guarded
 from agentmeter.runtime.scope import Scope
 from agentmeter.runtime.state import STATE
@@ -44,6 +45,7 @@ class ReportedCall:
         self._lock = threading.Lock()
         self._outer = ASKING.get()
         self._told: Call | None = None
+        self._tokens: list[Token[Asking | None]] = []
         until_exit(self)
 
     def made(self, call: CallScope) -> None:
@@ -63,11 +65,11 @@ class ReportedCall:
         ASKING.set(self)
 
     def __enter__(self) -> "ReportedCall":
-        self._token = ASKING.set(self)
+        self._tokens.append(ASKING.set(self))
         return self
 
     def __exit__(self, *_: object) -> None:
-        ASKING.reset(self._token)
+        ASKING.reset(self._tokens.pop())
 
     def give_up(self) -> None:
         """End now, with what is known."""
