@@ -9,6 +9,7 @@ import pytest
 MODULES = {
     "agent-framework": ("agent_framework", "agent_framework.openai"),
     "autogen": ("autogen_agentchat.agents", "autogen_agentchat.teams"),
+    "claude-agent-sdk": ("claude_agent_sdk",),
     "crewai": ("crewai",),
     "dspy": ("dspy",),
     "google-adk": ("google.adk.agents", "google.adk.runners"),

@@ -94,6 +94,11 @@ def hosts_to_carry_to() -> tuple[str, ...]:
     return STATE.carry_to
 
 
+def now_ns() -> int:
+    """This instant by the configured clock, in nanoseconds since the Unix epoch."""
+    return STATE.now_ns()
+
+
 __all__ = [
     "ASKING",
     "CARRIER_HEADERS",
@@ -168,6 +173,7 @@ __all__ = [
     "inside_context",
     "is_installed",
     "limit",
+    "now_ns",
     "parts_of",
     "reported_call",
     "reporting",

@@ -73,7 +73,7 @@ class Scope:
         self.error_type: str | None = None
         self.scope_id = self.trace_id = self.span_id = ""
         self.parent_span_id: str | None = None
-        self.started_ns = 0
+        self.started_ns = self.ended_ns = 0
         self.position = self.children = 0
         self._token: Any = None
         self._entered = False
@@ -229,7 +229,7 @@ class Scope:
             name=self.name,
             owner=self.owner,
             started_ns=self.started_ns,
-            ended_ns=max(self.started_ns, STATE.now_ns()),
+            ended_ns=max(self.started_ns, self.ended_ns or STATE.now_ns()),
             status=self.status,
             error_type=self.error_type,
             call=call,
