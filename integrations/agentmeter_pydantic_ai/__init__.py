@@ -8,7 +8,10 @@ class PydanticAIIntegration:
 
     name = "pydantic-ai"
     library = "pydantic_ai"
-    supported: ClassVar = {"pydantic-ai-slim": ">=2"}
+    supported: ClassVar = {"pydantic-ai-slim": ">=2.18"}
+    """Releases before it read no usage out of answers that tell of reasoning with a newer
+    ``genai-prices``: what they call is metered by the integration of the client alone.
+    """
 
     def instrument(self, **_: Any) -> None:
         """Begin to meter; idempotent, and quiet where the library is not installed."""

@@ -47,6 +47,19 @@ def test_calls_side_by_side_are_of_one_turn(meter: Kept) -> None:
     assert turns == {"one": 1, "two": 1, "gpt-5": 2}
 
 
+def test_a_step_is_of_the_turn_of_the_call_inside_it(meter: Kept) -> None:
+    """Though it begins before that call; one without a call is of the turn begun last."""
+    with am.request("ask") as request, am.agent("planner"):
+        for name in ("first", "second"):
+            with am.step(name):
+                ask()
+            with am.step(f"after {name}"):
+                pass
+    (one,) = request.report().requests
+    turns = {s.record.name: s.node.iteration for s in walk(one.tree) if s.record.kind is Kind.STEP}
+    assert turns == {"first": 1, "after first": 1, "second": 2, "after second": 2}
+
+
 def test_waste_has_its_reason_and_is_part_of_the_total(meter: Kept) -> None:
     """Discarded, failed and cancelled branches, and rejected output, each under its own name."""
     with am.request(user="u") as request:

@@ -2,7 +2,8 @@
 
 A loop belongs to an agent, a branch, a tool or the request. Its turns are told apart by its own
 model calls: one that begins after every call of the turn has ended begins the next turn, and calls
-that run side by side are of one turn. Everything else of the loop belongs to the turn begun last.
+that run side by side are of one turn. A step belongs to the turn of the first call inside it, and
+everything else of the loop to the turn begun last.
 """
 
 from bisect import bisect_right
@@ -31,13 +32,34 @@ def iterations(order: list[Record], below: Mapping[Key, list[Record]]) -> dict[K
     for record in order:
         starts = begun.get(owners[key_of(record)], [])
         turns[key_of(record)] = max(1, bisect_right(starts, record.started_ns))
+    _take_from_within(turns, order, below)
     return turns
 
 
+def _take_from_within(
+    turns: dict[Key, int], order: list[Record], below: Mapping[Key, list[Record]]
+) -> None:
+    """A step is opened before its call, when the turn begun last is still the one before."""
+    first: dict[Key, int] = {}
+    for record in reversed(order):
+        key = key_of(record)
+        within = [first[k] for one in below.get(key, ()) if (k := key_of(one)) in first]
+        if takes_a_turn(record):
+            first[key] = turns[key]
+        elif record.kind not in _OWNERS and within:
+            first[key] = min(within)
+            if record.kind is Kind.STEP:
+                turns[key] = first[key]
+
+
 def takes_a_turn(record: Record) -> bool:
-    """Whether this is a model call, which a turn of a loop is made of."""
+    """Whether this is a model call, which a turn of a loop is made of; a rest that is told beyond
+    the calls that are known is none.
+    """
     call = record.call if record.kind is Kind.CALL else None
-    return call is not None and call.charge is None and call.operation not in _NO_TURN
+    if call is None or call.charge is not None or not call.calls:
+        return False
+    return call.operation not in _NO_TURN
 
 
 def turn_starts(calls: list[Record]) -> list[int]:
