@@ -3,8 +3,34 @@
 from typing import Any, ClassVar
 
 
+class AutogenCoreIntegration:
+    """Meters every agent of the installed ``autogen_core``."""
+
+    name = "autogen-core"
+    library = "autogen_core"
+    supported: ClassVar = {"autogen-core": ">=0.7"}
+
+    def instrument(self, **_: Any) -> None:
+        """Begin to meter; idempotent, and quiet where the library is not installed."""
+        from agentmeter.integration import is_installed
+
+        if is_installed(self.library):
+            from agentmeter_autogen.core import apply
+
+            apply(self.name)
+
+    def uninstrument(self, **_: Any) -> None:
+        """Put everything back that no other integration of the two needs."""
+        from agentmeter.integration import is_installed
+
+        if is_installed(self.library):
+            from agentmeter_autogen.core import undo
+
+            undo(self.name)
+
+
 class AutogenIntegration:
-    """Meters every agent of the installed ``autogen_agentchat``."""
+    """Meters every agent of the installed ``autogen_agentchat``, and the core that it stands on."""
 
     name = "autogen"
     library = "autogen_agentchat"
@@ -15,18 +41,22 @@ class AutogenIntegration:
         from agentmeter.integration import is_installed
 
         if is_installed(self.library):
-            from agentmeter_autogen.patch import apply
+            import autogen_core  # noqa: F401  # whose own integration imports what we import next
 
-            apply()
+            from agentmeter_autogen import core, patch
+
+            core.apply(self.name)
+            patch.apply()
 
     def uninstrument(self, **_: Any) -> None:
-        """Put everything back."""
+        """Put everything back that no other integration of the two needs."""
         from agentmeter.integration import is_installed
 
         if is_installed(self.library):
-            from agentmeter_autogen.patch import undo
+            from agentmeter_autogen import core, patch
 
-            undo()
+            patch.undo()
+            core.undo(self.name)
 
 
-__all__ = ["AutogenIntegration"]
+__all__ = ["AutogenCoreIntegration", "AutogenIntegration"]
