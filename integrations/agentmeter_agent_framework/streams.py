@@ -40,12 +40,14 @@ class Within:
         self._scope = scope
 
     def around(self) -> Any:
+        """The scope is the current one."""
         return attached(self._scope)
 
     def see(self, item: Any) -> None:
         """A scope takes nothing from what comes out of it."""
 
     def ended(self, error: BaseException | None = None, status: Status | None = None) -> None:
+        """It closes."""
         self._scope.close(error, status)
 
 
@@ -58,14 +60,17 @@ class Reporting:
         self._told: Call | None = None
 
     def around(self) -> Any:
+        """Calls that clients begin are taken for this one's own."""
         return self._call
 
     def see(self, item: Any) -> None:
+        """What it tells is added to what was told before."""
         told = said(self._read, item)
         if told is not None:
             self._told = told if self._told is None else _both(self._told, told)
 
     def ended(self, error: BaseException | None = None, status: Status | None = None) -> None:
+        """It is reported."""
         self._call.ended(self._told, error, status)
 
 
@@ -132,7 +137,7 @@ async def _awaited(result: Any, work: Work) -> Any:
 def pulled(original: Any) -> Any:
     """A stream's next update, fetched while the works of the stream go on."""
 
-    async def anext(self: Any) -> Any:
+    async def pull(self: Any) -> Any:
         followed = _STREAMS.get(self)
         if followed is None:
             return await original(self)
@@ -148,7 +153,7 @@ def pulled(original: Any) -> Any:
         followed.see(item)
         return item
 
-    return anext
+    return pull
 
 
 def finished(original: Any) -> Any:

@@ -14,7 +14,7 @@ from agentmeter.integration import (
     now_ns,
     until_exit,
 )
-from agentmeter_claude_agent_sdk.threads import OBSERVER, Message, Thread
+from agentmeter_claude_agent_sdk.threads import OBSERVER, PROVIDER, Message, Thread
 from agentmeter_claude_agent_sdk.usage import capped, only_output, same_model, so_far, summed
 
 _NAME = "claude"
@@ -62,7 +62,7 @@ class Session:
         """What a callback or a tool in this process is at work for."""
         message = request.get("message") or {}
         meta = (message.get("params") or {}).get("_meta") or {}
-        used = meta.get("claudecode/toolUseId") or request.get("tool_use_id")
+        used = str(meta.get("claudecode/toolUseId") or request.get("tool_use_id"))
         named = (message.get("params") or {}).get("name")
         return self._tools.get(used) or self._named(named) or self._scope()
 
@@ -148,10 +148,10 @@ class Session:
             thread.since_ns = now_ns()
 
     def _used(self, block: Mapping[str, Any]) -> None:
-        tool = self._tools.pop(block.get("tool_use_id"), None)
+        used = str(block.get("tool_use_id"))
+        tool = self._tools.pop(used, None)
         if tool is not None:
             tool.close(status=Status.ERROR if block.get("is_error") else None)
-        used = block.get("tool_use_id")
         if used in self._below and used not in self._in_background:
             self._below.pop(used).close()
 
@@ -210,8 +210,15 @@ class Session:
             self._record(model, rest, scope)
 
     def _record(self, model: str, rest: Usage, scope: Scope) -> None:
-        facts = {"provider": "anthropic", "model": model, "operation": "chat", "calls": 0}
-        call = CallScope(model, usage=rest, evidence=dict.fromkeys(rest, REPORTED), **facts)
+        call = CallScope(
+            model,
+            provider=PROVIDER,
+            model=model,
+            operation="chat",
+            calls=0,
+            usage=rest,
+            evidence=dict.fromkeys(rest, REPORTED),
+        )
         call.observer = OBSERVER
         call.open(scope)
         call.close()

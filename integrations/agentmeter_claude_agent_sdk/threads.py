@@ -17,7 +17,7 @@ from agentmeter.integration import (
 from agentmeter_claude_agent_sdk.usage import evidence
 
 OBSERVER = "agentmeter.claude-agent-sdk"
-_PROVIDER = "anthropic"
+PROVIDER = "anthropic"
 
 
 @dataclass(slots=True)
@@ -32,7 +32,7 @@ class Message:
 
     def see(self, body: Mapping[str, Any], now_ns: int, *, whole: bool) -> None:
         """A piece of it, or its last delta: all tell of the message so far."""
-        facts = facts_of(body, _PROVIDER)
+        facts = facts_of(body, PROVIDER)
         self.scope.ended_ns = now_ns
         self.whole = self.whole or whole
         if facts.usage and (whole or not self.whole):
@@ -77,7 +77,7 @@ class Thread:
         return self.message
 
     def _call(self, model: str, **facts: Any) -> CallScope:
-        facts = {"provider": _PROVIDER, "model": model, "operation": "chat", **facts}
+        facts = {"provider": PROVIDER, "model": model, "operation": "chat", **facts}
         scope = CallScope(model, stream=True, **facts)
         scope.observer = OBSERVER
         scope.started_ns = self.since_ns

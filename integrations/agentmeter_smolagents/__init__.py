@@ -8,7 +8,7 @@ class SmolagentsIntegration:
 
     name = "smolagents"
     library = "smolagents"
-    supported: ClassVar = {"smolagents": ">=1.26"}
+    supported: ClassVar = {"smolagents": ">=1.24"}
 
     def instrument(self, **_: Any) -> None:
         """Begin to meter; idempotent, and quiet where the library is not installed."""

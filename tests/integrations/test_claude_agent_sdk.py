@@ -211,7 +211,7 @@ def test_a_refused_call_used_nothing(meter: Kept, sdk: Sdk) -> None:
     with ModelServer(default=Reply(status=400)) as server:
 
         async def ask() -> None:
-            with pytest.raises(Exception, match="400|exit code 1"):
+            with pytest.raises(Exception, match=r"400|exit code 1"):
                 await ask_once(sdk.options(server))
 
         report = asked(ask())

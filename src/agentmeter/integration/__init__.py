@@ -95,7 +95,7 @@ def hosts_to_carry_to() -> tuple[str, ...]:
 
 
 def now_ns() -> int:
-    """This instant by the configured clock, in nanoseconds since the Unix epoch."""
+    """Tell the instant by the configured clock, in nanoseconds since the Unix epoch."""
     return STATE.now_ns()
 
 
