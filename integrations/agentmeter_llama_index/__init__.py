@@ -8,7 +8,7 @@ class LlamaIndexIntegration:
 
     name = "llama-index"
     library = "llama_index.core"
-    supported: ClassVar = {"llama-index-core": ">=0.14.25"}
+    supported: ClassVar = {"llama-index-core": ">=0.14.10"}
 
     def instrument(self, **_: Any) -> None:
         """Begin to meter; idempotent, and quiet where the library is not installed."""
