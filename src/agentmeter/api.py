@@ -9,6 +9,7 @@ from agentmeter.exceptions import ConfigurationError
 from agentmeter.runtime import unfinished
 from agentmeter.runtime.counting import run_out
 from agentmeter.runtime.faults import FAULTS
+from agentmeter.runtime.settings import Settings, hosts_in, project_settings, providers_in
 from agentmeter.runtime.state import STATE
 
 if TYPE_CHECKING:
@@ -18,9 +19,6 @@ if TYPE_CHECKING:
     from agentmeter.runtime.budget.gate import Gate
     from agentmeter.runtime.budget.store import BudgetStore
     from agentmeter.runtime.budget.value import BudgetRule
-
-_DEFAULT_DIR = ".agentmeter"
-_TRUE, _FALSE = ("1", "true", "yes", "on"), ("0", "false", "no", "off")
 
 
 def configure(
@@ -39,6 +37,7 @@ def configure(
     public_names: Mapping[str, str] | str | Path | None = None,
     budgets: "Iterable[BudgetRule] | None" = None,
     budget_store: "BudgetStore | str | None" = None,
+    providers: Mapping[str, str] | str | None = None,
 ) -> None:
     """Set up metering; optional, and may be called again.
 
@@ -46,8 +45,8 @@ def configure(
     ``AGENTMETER_RATE_CARD``, ``AGENTMETER_SPANS``, ``AGENTMETER_FLUSH_ON_CLOSE``,
     ``AGENTMETER_STAMP_OWNER``, ``AGENTMETER_PROVENANCE``, ``AGENTMETER_CARRIER_KEY``,
     ``AGENTMETER_CARRY_TO``, ``AGENTMETER_PLANS``, ``AGENTMETER_PUBLIC_NAMES``,
-    ``AGENTMETER_BUDGET_STORE``), which goes over ``[tool.agentmeter]`` of the ``pyproject.toml`` in
-    the working directory.
+    ``AGENTMETER_BUDGET_STORE``, ``AGENTMETER_PROVIDERS``), which goes over
+    ``[tool.agentmeter]`` of the ``pyproject.toml`` in the working directory.
 
     ``directory`` is the journal's folder (``.agentmeter``), ``pricer`` takes the place of the
     default catalog, ``rate_card`` is laid over it, ``flush_on_close`` writes the journal before a
@@ -61,26 +60,47 @@ def configure(
     charges on receipts, by name in the code: a mapping, or a TOML file with a table of that name.
     ``budgets`` are rules for every user, tenant or plan in a period, ``[[tool.agentmeter.budget]]``
     in the file; ``budget_store`` shares the figures of budgets, ``RedisBudgets`` or its URL.
+    ``providers`` says who serves at hosts of your own, ``{"llm.corp.example": "openai"}``, also for
+    those below, and with a port for that alone (``host=provider``, commas between, as a variable).
 
+    A name in the environment or in the table that is no setting is counted as a fault.
     Raises ``ConfigurationError``, ``RateCardError`` and ``PlanError``; then nothing has changed.
     """
-    file = _project_settings()
-    folder = journal_folder(directory)
-    writes = _switch("journal", journal, "AGENTMETER_JOURNAL", file, default=True)
-    card = _setting("rate_card", rate_card, "AGENTMETER_RATE_CARD", file, None)
-    shows = _switch("spans", spans, "AGENTMETER_SPANS", file, default=True)
-    flushes = _switch("flush_on_close", flush_on_close, "AGENTMETER_FLUSH_ON_CLOSE", file)
-    stamps = _switch("stamp_owner", stamp_owner, "AGENTMETER_STAMP_OWNER", file, default=True)
-    tells = _switch("provenance", provenance, "AGENTMETER_PROVENANCE", file, default=True)
-    key = _setting("carrier_key", carrier_key, "AGENTMETER_CARRIER_KEY", file, None)
-    hosts = _hosts(_setting("carry_to", carry_to, "AGENTMETER_CARRY_TO", file, ()))
-    book = _setting("plans", plans, "AGENTMETER_PLANS", file, None)
-    names = _names(_setting("public_names", public_names, "AGENTMETER_PUBLIC_NAMES", file, {}))
+    budget = tuple(budgets) if budgets is not None else None
+    settings = Settings(
+        {
+            "directory": directory,
+            "journal": journal,
+            "rate_card": rate_card,
+            "spans": spans,
+            "flush_on_close": flush_on_close,
+            "stamp_owner": stamp_owner,
+            "provenance": provenance,
+            "carrier_key": carrier_key,
+            "carry_to": carry_to,
+            "plans": plans,
+            "public_names": public_names,
+            "budget": budget,
+            "budget_store": budget_store,
+            "providers": providers,
+        },
+        os.environ,
+        project_settings(),
+    )
+    folder = Path(settings.value("directory"))
+    writes, shows = settings.switch("journal"), settings.switch("spans")
+    flushes, stamps = settings.switch("flush_on_close"), settings.switch("stamp_owner")
+    tells, key = settings.switch("provenance"), settings.value("carrier_key")
+    card, book = settings.value("rate_card"), settings.value("plans")
+    hosts = hosts_in(settings.value("carry_to"))
+    names = _names(settings.value("public_names"))
+    served = providers_in(settings.value("providers"))
     chosen = _pricer(pricer, card)
     charged = _plans(book, card)
-    store = _setting("budget_store", budget_store, "AGENTMETER_BUDGET_STORE", file, None)
-    rules = tuple(budgets) if budgets is not None else _rules(file)
+    store = settings.value("budget_store")
+    rules = budget if budget is not None else _rules(settings.file)
     gate = _gate(rules, store)
+    _count_strangers(settings)
     with STATE.lock:
         if STATE.sink is not None:
             STATE.sink.close()
@@ -94,6 +114,7 @@ def configure(
         STATE.provenance = tells
         STATE.carrier_key = str(key).encode() if key else None
         STATE.carry_to = hosts
+        STATE.providers = served
         STATE.plans = charged
         STATE.public_names = names
         STATE.configured = True
@@ -111,13 +132,13 @@ def configure(
             "public_names": names,
             "budgets": tuple(_for_others(rule) for rule in rules),
             "budget_store": store,
+            "providers": served,
         }
 
 
 def journal_folder(given: str | Path | None = None) -> Path:
     """The journal's folder: as given, or by ``AGENTMETER_DIR``, by the project, by default."""
-    file = _project_settings()
-    return Path(_setting("directory", given, "AGENTMETER_DIR", file, _DEFAULT_DIR))
+    return Path(Settings({"directory": given}, os.environ, project_settings()).value("directory"))
 
 
 def _pricer(pricer: "Pricer | None", card: str | Path | None) -> "Pricer":
@@ -161,8 +182,7 @@ def _names(given: Mapping[str, str] | str | Path) -> dict[str, str]:
 
 def project_public_names() -> dict[str, str]:
     """The public names of the environment, or of the project in the working directory."""
-    file = _project_settings()
-    return _names(_setting("public_names", None, "AGENTMETER_PUBLIC_NAMES", file, {}))
+    return _names(Settings({}, os.environ, project_settings()).value("public_names"))
 
 
 def _journal(folder: str | Path) -> Any:
@@ -215,49 +235,12 @@ def _gate(rules: "tuple[BudgetRule, ...]", store: "BudgetStore | str | None") ->
     return gate
 
 
-def _project_settings() -> Mapping[str, Any]:
-    path = Path("pyproject.toml")
-    try:
-        text = path.read_text("utf-8")
-        settings = _parsed(text).get("tool", {}).get("agentmeter", {})
-    except FileNotFoundError:
-        return {}
-    except (OSError, ValueError) as error:
-        FAULTS.count("configuration: pyproject.toml cannot be read", error)
-        return {}
-    return settings if isinstance(settings, Mapping) else {}
-
-
-def _parsed(text: str) -> dict[str, Any]:
-    import tomllib
-
-    return tomllib.loads(text)
-
-
-def _setting(name: str, given: Any, variable: str, file: Mapping[str, Any], default: Any) -> Any:
-    if given is not None:
-        return given
-    return os.environ.get(variable) or file.get(name, default)
-
-
-def _hosts(given: str | Iterable[str]) -> tuple[str, ...]:
-    listed = given.split(",") if isinstance(given, str) else given
-    return tuple(host.strip().lower() for host in listed if host.strip())
-
-
-def _switch(
-    name: str,
-    given: bool | None,
-    variable: str,
-    file: Mapping[str, Any],
-    *,
-    default: bool = False,
-) -> bool:
-    value = _setting(name, given, variable, file, default)
-    text = str(value).strip().lower()
-    if text not in _TRUE + _FALSE:
-        raise ConfigurationError(f"{name} ({variable}): {value!r} is neither true nor false")
-    return text in _TRUE
+def _count_strangers(settings: Settings) -> None:
+    """Names that are set and mean nothing, once in a process."""
+    counted = FAULTS.counts()
+    for problem in settings.strangers():
+        if f"configuration: {problem}" not in counted:
+            FAULTS.count(f"configuration: {problem}")
 
 
 _NEUTRAL: Mapping[str, Any] = {
@@ -270,6 +253,7 @@ _NEUTRAL: Mapping[str, Any] = {
     "spans": True,
     "stamp_owner": True,
     "provenance": True,
+    "providers": {},
     "flush_on_close": False,
 }
 """What each setting is where the one that was made cannot be used."""

@@ -4,7 +4,7 @@ import openai
 import pytest
 
 import agentmeter as am
-from agentmeter.integration import Served, served_by
+from agentmeter.integration import STATE, Served, served_by
 from agentmeter.testing import Kept, ModelServer, Reply
 
 
@@ -59,6 +59,26 @@ def test_a_known_host_is_its_provider(url: str) -> None:
 def test_an_unknown_host_is_a_gateway_or_itself(url: str, model: str, provider: str) -> None:
     """A model of the protocol's owner is behind a gateway; any other belongs to the host."""
     assert served_by(url, "openai", model, openais) == Served(provider)
+
+
+@pytest.mark.parametrize(
+    ("url", "served"),
+    [
+        ("https://llm.corp.example/v1", Served("openai")),
+        ("https://eu.llm.corp.example:8443/v1", Served("openai")),
+        ("https://notllm.corp.example/v1", Served("notllm.corp.example")),
+        ("http://localhost:9999/v1", Served("vllm")),
+        ("http://localhost:9998/v1", Served("localhost")),
+        ("https://bedrock-mantle.us-east-2.api.aws/v1", Served("azure", "us-east-2")),
+    ],
+)
+def test_a_host_that_the_application_names_is_that_provider(
+    url: str, served: Served, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its own table goes over ours: the host and what is below it, or one port alone."""
+    named = {"llm.corp.example": "openai", "localhost:9999": "vllm", "api.aws": "azure"}
+    monkeypatch.setattr(STATE, "providers", named)
+    assert served_by(url, "openai", "qwen3", openais) == served
 
 
 def test_a_model_at_a_host_of_ones_own_is_not_priced_as_openais(meter: Kept) -> None:

@@ -1,14 +1,17 @@
 """Who serves at a base URL: many providers speak the protocol of another.
 
-A host that the table knows is its provider. At any other, a model of the protocol's owner is taken
-for the owner's, behind a gateway or a proxy; any other model is the host's own, and the provider is
-then called by the host's name, for which nobody has prices, rather than by a name that is not true.
+A host that the application has named in ``providers``, or that the table knows, is its provider.
+At any other, a model of the protocol's owner is taken for the owner's, behind a gateway or a proxy;
+any other model is the host's own, and the provider is then called by the host's name, for which
+nobody has prices, rather than by a name that is not true.
 """
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
+
+from agentmeter.runtime.state import STATE
 
 _HOSTS = {
     "api.anthropic.com": "anthropic",
@@ -77,6 +80,9 @@ class Served:
 def served_by(url: str, owner: str, model: str | None, is_owners: Callable[[str], bool]) -> Served:
     """Who answers at ``url`` in the protocol of ``owner``; ``is_owners`` knows its models."""
     host, port, known = _at(url)
+    named = _named(host, port) if STATE.providers else None
+    if named is not None:
+        return Served(named, known.region if known is not None else None)
     if known is not None:
         return known
     if model is None or is_owners(model):
@@ -96,12 +102,25 @@ def _at(url: str) -> tuple[str, int, Served | None]:
     return host, port, Served(known, region) if known is not None else None
 
 
-def _known(host: str) -> str | None:
+def _named(host: str, port: int) -> str | None:
+    """What the application has named, the host at its port before the host."""
+    return STATE.providers.get(f"{host}:{port}") or _in(STATE.providers, host)
+
+
+def _in(table: Mapping[str, str], host: str) -> str | None:
+    """What a table has for a host, or for the nearest that it is below."""
     at = host
     while at:
-        if at in _HOSTS:
-            return _HOSTS[at]
+        if at in table:
+            return table[at]
         at = at.partition(".")[2]
+    return None
+
+
+def _known(host: str) -> str | None:
+    known = _in(_HOSTS, host)
+    if known is not None:
+        return known
     return "google" if host.endswith("-aiplatform.googleapis.com") else None
 
 

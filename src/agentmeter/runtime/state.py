@@ -84,6 +84,8 @@ class State:
     """Seconds for which a signed carrier is good."""
     carry_to: tuple[str, ...] = ()
     """Hosts that outgoing requests carry the request to, beside those that cannot be public."""
+    providers: Mapping[str, str] = field(default_factory=dict)
+    """Who serves at hosts of the application's own: host, with or without a port → provider."""
     gate: "Gate | None" = None
     """What calls have to pass, once there is a budget."""
     now_ns: Callable[[], int] = time.time_ns

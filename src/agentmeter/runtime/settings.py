@@ -1,0 +1,175 @@
+"""The settings as a table, and where each one in force has come from.
+
+Arguments go over the environment, which goes over ``[tool.agentmeter]``, which goes over the
+default. What is set and is no setting is found here as well, with the name that was probably meant.
+"""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from agentmeter.exceptions import ConfigurationError
+from agentmeter.runtime.faults import FAULTS
+
+TABLE = "[tool.agentmeter]"
+DEFAULT = "default"
+ARGUMENT = "argument"
+
+_TRUE, _FALSE = ("1", "true", "yes", "on"), ("0", "false", "no", "off")
+_PREFIX = "AGENTMETER_"
+
+
+@dataclass(frozen=True, slots=True)
+class Setting:
+    """One setting: its name as an argument and in the file, its variable, and its default."""
+
+    name: str
+    variable: str | None
+    default: Any = None
+    is_secret: bool = False
+
+
+SETTINGS = (
+    Setting("directory", "AGENTMETER_DIR", ".agentmeter"),
+    Setting("journal", "AGENTMETER_JOURNAL", True),
+    Setting("rate_card", "AGENTMETER_RATE_CARD"),
+    Setting("spans", "AGENTMETER_SPANS", True),
+    Setting("flush_on_close", "AGENTMETER_FLUSH_ON_CLOSE", False),
+    Setting("stamp_owner", "AGENTMETER_STAMP_OWNER", True),
+    Setting("provenance", "AGENTMETER_PROVENANCE", True),
+    Setting("carrier_key", "AGENTMETER_CARRIER_KEY", is_secret=True),
+    Setting("carry_to", "AGENTMETER_CARRY_TO", ()),
+    Setting("plans", "AGENTMETER_PLANS"),
+    Setting("public_names", "AGENTMETER_PUBLIC_NAMES", {}),
+    Setting("budget", None, ()),
+    Setting("budget_store", "AGENTMETER_BUDGET_STORE", is_secret=True),
+    Setting("providers", "AGENTMETER_PROVIDERS", {}),
+)
+"""What ``configure`` takes; ``budget`` is written ``budgets`` there."""
+
+ZERO_CODE = {
+    "AGENTMETER_REQUEST_PER": "auto",
+    "AGENTMETER_INTEGRATIONS": "",
+    "AGENTMETER_USER": None,
+    "AGENTMETER_TENANT": None,
+    "AGENTMETER_FEATURE": None,
+    "AGENTMETER_PLAN": None,
+}
+"""What only a program that is metered without a change to its code reads, and the defaults."""
+
+_OTHER_VARIABLES = (
+    "AGENTMETER_REQUEST",
+    "AGENTMETER_SCOPE",
+    "AGENTMETER_SIGNATURE",
+    "AGENTMETER_DIGEST_KEY",
+)
+"""A carrier's, in an environment, and the key of digests."""
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """The value of a setting, and whether the argument, a variable, the file or the default."""
+
+    value: Any
+    source: str
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """What arguments, environment and the project's file say."""
+
+    given: Mapping[str, Any]
+    environment: Mapping[str, str]
+    file: Mapping[str, Any]
+
+    def found(self, name: str) -> Found:
+        """The setting of this name; a variable that is empty is not set."""
+        setting = _BY_NAME[name]
+        if self.given.get(name) is not None:
+            return Found(self.given[name], ARGUMENT)
+        if setting.variable and self.environment.get(setting.variable):
+            return Found(self.environment[setting.variable], setting.variable)
+        if name in self.file:
+            return Found(self.file[name], TABLE)
+        return Found(setting.default, DEFAULT)
+
+    def value(self, name: str) -> Any:
+        """The value alone."""
+        return self.found(name).value
+
+    def switch(self, name: str) -> bool:
+        """A setting that is true or false. Raises ``ConfigurationError`` for anything else."""
+        value = self.value(name)
+        text = str(value).strip().lower()
+        if text not in _TRUE + _FALSE:
+            variable = _BY_NAME[name].variable
+            raise ConfigurationError(f"{name} ({variable}): {value!r} is neither true nor false")
+        return text in _TRUE
+
+    def strangers(self) -> list[str]:
+        """What is set and is no setting, each as a sentence with the name that may be meant."""
+        variables = {one.variable for one in SETTINGS if one.variable}
+        variables.update(ZERO_CODE, _OTHER_VARIABLES)
+        ours = (name for name in self.environment if name.startswith(_PREFIX))
+        return [
+            *_unknown("environment", ours, variables),
+            *_unknown(f"pyproject.toml, {TABLE}", self.file, _BY_NAME),
+        ]
+
+
+_BY_NAME = {one.name: one for one in SETTINGS}
+
+
+def _unknown(place: str, names: Iterable[str], known: Iterable[str]) -> list[str]:
+    strange = sorted(set(names) - set(known))
+    return [f"{place}: {name} is no setting{_meant(name, known)}" for name in strange]
+
+
+def _meant(name: str, known: Iterable[str]) -> str:
+    from difflib import get_close_matches
+
+    close = get_close_matches(name, sorted(known), 1, 0.6)
+    return f"; did you mean {close[0]}?" if close else ""
+
+
+def project_settings() -> Mapping[str, Any]:
+    """``[tool.agentmeter]`` of the ``pyproject.toml`` in the working directory."""
+    path = Path("pyproject.toml")
+    try:
+        text = path.read_text("utf-8")
+        import tomllib
+
+        settings = tomllib.loads(text).get("tool", {}).get("agentmeter", {})
+    except FileNotFoundError:
+        return {}
+    except (OSError, ValueError) as error:
+        FAULTS.count("configuration: pyproject.toml cannot be read", error)
+        return {}
+    return settings if isinstance(settings, Mapping) else {}
+
+
+def hosts_in(given: str | Iterable[str]) -> tuple[str, ...]:
+    """Hosts, as a list or with a comma between them."""
+    listed = given.split(",") if isinstance(given, str) else given
+    return tuple(host.strip().lower() for host in listed if host.strip())
+
+
+def providers_in(given: Mapping[str, str] | str) -> dict[str, str]:
+    """Host → provider; from a variable ``llm.corp.example=openai,other.example=mistral``."""
+    pairs = given.items() if isinstance(given, Mapping) else map(_pair, hosts_in(given))
+    return {_text(host).lower(): _text(provider) for host, provider in pairs}
+
+
+def _pair(text: str) -> tuple[str, str]:
+    host, _, provider = text.partition("=")
+    return host.strip(), provider.strip()
+
+
+def _text(value: object) -> str:
+    if not isinstance(value, str) or not value or "/" in value:
+        raise ConfigurationError(
+            f"providers: expected a host and the provider that serves there, "
+            f"such as llm.corp.example = openai, got {value!r}"
+        )
+    return value

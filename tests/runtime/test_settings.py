@@ -1,0 +1,92 @@
+"""Settings: which source goes over which, and what is set and is no setting."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from agentmeter.exceptions import ConfigurationError
+from agentmeter.runtime.settings import SETTINGS, Found, Settings, providers_in
+
+
+def test_arguments_go_over_the_environment_over_the_file_over_the_default() -> None:
+    """Each setting is found at the first place that has it, and the place is told."""
+    file = {"directory": "from-file", "spans": False}
+    environment = {"AGENTMETER_DIR": "from-environment", "AGENTMETER_SPANS": ""}
+    settings = Settings({"directory": "given"}, environment, file)
+    assert settings.found("directory") == Found("given", "argument")
+    settings = Settings({}, environment, file)
+    assert settings.found("directory") == Found("from-environment", "AGENTMETER_DIR")
+    assert settings.found("spans") == Found(False, "[tool.agentmeter]")
+    assert settings.found("provenance") == Found(True, "default")
+
+
+def test_what_is_no_setting_is_named_with_what_may_be_meant() -> None:
+    """Misspelled names are found in both places; what others have set is left alone."""
+    environment = {
+        "AGENTMETER_RATECARD": "x",
+        "AGENTMETER_QUUX": "1",
+        "AGENTMETER_REQUEST": "0" * 32,
+        "AGENTMETER_USER": "u-1",
+        "PATH": "/bin",
+    }
+    file = {"carry-to": ["a"], "budget": [], "budgets": []}
+    assert Settings({}, environment, file).strangers() == [
+        "environment: AGENTMETER_QUUX is no setting",
+        "environment: AGENTMETER_RATECARD is no setting; did you mean AGENTMETER_RATE_CARD?",
+        "pyproject.toml, [tool.agentmeter]: budgets is no setting; did you mean budget?",
+        "pyproject.toml, [tool.agentmeter]: carry-to is no setting; did you mean carry_to?",
+    ]
+
+
+def test_every_setting_is_in_the_help() -> None:
+    """What ``help(agentmeter.configure)`` lists is the table, and nothing is missing there."""
+    import agentmeter as am
+
+    text = am.configure.__doc__ or ""
+    assert [
+        one.name for one in SETTINGS if one.variable and f"``{one.variable}``" not in text
+    ] == []
+
+
+def test_providers_are_a_table_or_pairs_in_a_variable() -> None:
+    """Hosts in lower case; what is no pair is refused with an example."""
+    assert providers_in("LLM.corp.example=openai, b.example:80 = mistral") == {
+        "llm.corp.example": "openai",
+        "b.example:80": "mistral",
+    }
+    assert providers_in({"llm.corp.example": "openai"}) == {"llm.corp.example": "openai"}
+    for bad in ("llm.corp.example", "https://llm.corp.example=openai", "=openai"):
+        with pytest.raises(ConfigurationError, match=r"such as llm\.corp\.example = openai"):
+            providers_in(bad)
+
+
+PROGRAM = """
+import agentmeter as am
+from agentmeter.integration import FAULTS, STATE
+am.configure(journal=False)
+am.configure(journal=False)
+print(STATE.providers)
+for place, count in FAULTS.counts().items():
+    print(count, place)
+"""
+
+
+def test_a_process_counts_what_is_no_setting_once_and_goes_on(tmp_path: Path) -> None:
+    """It is a fault and no error, and a second ``configure`` does not count it again."""
+    table = (
+        '[tool.agentmeter]\nprovider = "x"\n[tool.agentmeter.providers]\n"a.example" = "openai"\n'
+    )
+    (tmp_path / "pyproject.toml").write_text(table)
+    env = {**os.environ, "AGENTMETER_SPAN": "no"}
+    done = subprocess.run(
+        [sys.executable, "-c", PROGRAM], cwd=tmp_path, env=env, capture_output=True, text=True
+    )
+    assert done.stdout.splitlines() == [
+        "{'a.example': 'openai'}",
+        "1 configuration: environment: AGENTMETER_SPAN is no setting; did you mean AGENTMETER_SPANS?",
+        "1 configuration: pyproject.toml, [tool.agentmeter]: provider is no setting; "
+        "did you mean providers?",
+    ], done.stderr
