@@ -129,8 +129,9 @@ def _unknown(place: str, names: Iterable[str], known: Iterable[str]) -> list[str
 def _meant(name: str, known: Iterable[str]) -> str:
     from difflib import get_close_matches
 
-    close = get_close_matches(name, sorted(known), 1, 0.6)
-    return f"; did you mean {close[0]}?" if close else ""
+    own = {one.removeprefix(_PREFIX): one for one in sorted(known)}
+    close = get_close_matches(name.removeprefix(_PREFIX), own, 1, 0.6)
+    return f"; did you mean {own[close[0]]}?" if close else ""
 
 
 def project_settings() -> Mapping[str, Any]:
