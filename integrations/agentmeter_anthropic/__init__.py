@@ -1,6 +1,6 @@
 """Meters the ``anthropic`` client, 0.60 to 2.x: messages, streams, tools, beta and batches."""
 
-from typing import Any
+from typing import Any, ClassVar
 
 
 class AnthropicIntegration:
@@ -11,6 +11,7 @@ class AnthropicIntegration:
 
     name = "anthropic"
     library = "anthropic"
+    supported: ClassVar = {"anthropic": ">=0.60.0"}
 
     def instrument(self, **_: Any) -> None:
         """Begin to meter; idempotent, and quiet where anthropic is not installed."""

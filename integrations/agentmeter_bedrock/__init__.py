@@ -2,7 +2,7 @@
 Converse and InvokeModel.
 """
 
-from typing import Any
+from typing import Any, ClassVar
 
 
 class BedrockIntegration:
@@ -13,6 +13,7 @@ class BedrockIntegration:
 
     name = "bedrock"
     library = "botocore"
+    supported: ClassVar = {"botocore": ">=1.43.0", "aiobotocore": ">=3.10.0"}
 
     def instrument(self, **_: Any) -> None:
         """Begin to meter; idempotent, and quiet where botocore is not installed."""

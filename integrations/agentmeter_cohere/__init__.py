@@ -1,6 +1,6 @@
 """Meters the ``cohere`` client, 5.21 to 7.x: chat, embeddings and rankings of both versions."""
 
-from typing import Any
+from typing import Any, ClassVar
 
 
 class CohereIntegration:
@@ -11,6 +11,7 @@ class CohereIntegration:
 
     name = "cohere"
     library = "cohere"
+    supported: ClassVar = {"cohere": ">=5.21.0"}
 
     def instrument(self, **_: Any) -> None:
         """Begin to meter; idempotent, and quiet where cohere is not installed."""

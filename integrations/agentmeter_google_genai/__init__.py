@@ -1,6 +1,6 @@
 """Meters Google's ``google-genai`` client, 2.x (httpx) and 3.x (httpx2): content and embeddings."""
 
-from typing import Any
+from typing import Any, ClassVar
 
 
 class GoogleGenAIIntegration:
@@ -11,6 +11,7 @@ class GoogleGenAIIntegration:
 
     name = "google-genai"
     library = "google.genai"
+    supported: ClassVar = {"google-genai": ">=2.0.0"}
 
     def instrument(self, **_: Any) -> None:
         """Begin to meter; idempotent, and quiet where google-genai is not installed."""

@@ -4,7 +4,7 @@ litellm is not imported for it, since that takes seconds and asks the network fo
 the application imports it, it is metered.
 """
 
-from typing import Any
+from typing import Any, ClassVar
 
 
 class LiteLLMIntegration:
@@ -16,6 +16,7 @@ class LiteLLMIntegration:
 
     name = "litellm"
     library = "litellm"
+    supported: ClassVar = {"litellm": ">=1.106.2"}
 
     def instrument(self, **_: Any) -> None:
         """Begin to meter, now or when litellm is imported; idempotent."""

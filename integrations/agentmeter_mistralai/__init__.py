@@ -1,6 +1,6 @@
 """Meters the ``mistralai`` client, 2.x (httpx) and 3.x (httpx2): chat, agents, embeddings, OCR."""
 
-from typing import Any
+from typing import Any, ClassVar
 
 
 class MistralIntegration:
@@ -8,6 +8,7 @@ class MistralIntegration:
 
     name = "mistralai"
     library = "mistralai.client"  # what is above it is a namespace, whose import nobody is told of
+    supported: ClassVar = {"mistralai": ">=2.0.0"}
 
     def instrument(self, **_: Any) -> None:
         """Begin to meter; idempotent, and quiet where mistralai is not installed."""

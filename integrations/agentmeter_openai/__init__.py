@@ -2,7 +2,7 @@
 background and over web sockets, completions, embeddings, pictures, audio, realtime and batches.
 """
 
-from typing import Any
+from typing import Any, ClassVar
 
 
 class OpenAIIntegration:
@@ -10,6 +10,7 @@ class OpenAIIntegration:
 
     name = "openai"
     library = "openai"
+    supported: ClassVar = {"openai": ">=2.0.0"}
 
     def instrument(self, **_: Any) -> None:
         """Begin to meter; idempotent, and quiet where openai is not installed."""

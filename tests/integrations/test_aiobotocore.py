@@ -19,6 +19,8 @@ from agentmeter.testing import ModelServer, Reply
 from agentmeter.testing.conformance import Case, Subject, cases
 from agentmeter_bedrock import BedrockIntegration
 
+INTEGRATION = "bedrock"
+"""Whose tests these are."""
 CLAUDE = "eu.anthropic.claude-haiku-4-5-20251001-v1:0"
 CONVERSE: dict[str, Any] = {
     "modelId": CLAUDE,
