@@ -20,6 +20,7 @@ FLOORS = {
     "integration": 5,
     "api": 6,
     "web": 7,
+    "doctor": 7,
     "serve": 8,
     "testing": 8,
     "cli": 9,

@@ -259,11 +259,11 @@ _NEUTRAL: Mapping[str, Any] = {
 """What each setting is where the one that was made cannot be used."""
 
 
-def configure_default() -> None:
+def configure_default(**given: Any) -> None:
     """Configure from the environment at first use. A setting that cannot be used is counted with
     what is wrong with it and left out; the journal and every other setting stay.
     """
-    instead: dict[str, Any] = {}
+    instead = dict(given)
     while len(instead) < len(_NEUTRAL):
         try:
             configure(**instead)

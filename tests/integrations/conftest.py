@@ -4,7 +4,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-
 from tests.integrations.results import Results, installed, integrations, tested_integration
 
 _KEPT = pytest.StashKey[Results]()

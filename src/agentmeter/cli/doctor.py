@@ -1,29 +1,31 @@
-"""``agentmeter doctor``: which integrations there are, and what went wrong so far."""
+"""``agentmeter doctor``: what is metered here, what may be lost, and what went wrong so far."""
 
 from pathlib import Path
 
 import click
 
-from agentmeter.api import journal_folder
-from agentmeter.exceptions import SourceError
-from agentmeter.integration import available, is_installed
-from agentmeter.store.reader import read
+from agentmeter.cli.output import write_json
+from agentmeter.doctor import examine
+from agentmeter.doctor.text import text
 
 
 @click.command()
 @click.argument("source", required=False, type=click.Path(path_type=Path))
-def doctor(source: Path | None) -> None:
-    """Show integrations, whether their library is installed, and unreadable records."""
-    for name, point in sorted(available().items()):
-        library = point.load()().library
-        there = "installed" if is_installed(library) else "not installed"
-        click.echo(f"{name}: {library} is {there}")
-    folder = source or journal_folder()
-    try:
-        contents = read(folder)
-    except SourceError as error:
-        click.echo(f"journal: {error}")
-        return
-    click.echo(f"journal: {folder}, {len(contents.entries)} entries")
-    for place, count in contents.faults().items():
-        click.echo(f"  {count} x {place}")
+@click.option("--json", "as_json", is_flag=True, help="JSON.")
+@click.option(
+    "--accept",
+    multiple=True,
+    metavar="LIBRARY",
+    help="A library whose tokens may be lost; repeat it for several.",
+)
+def doctor(source: Path | None, accept: tuple[str, ...], *, as_json: bool) -> None:
+    """Examine what is installed, set and recorded; the exit code is 1 if tokens could be lost.
+
+    SOURCE is a journal folder (default .agentmeter, or AGENTMETER_DIR), or a file.
+    """
+    found = examine(source).without(accept)
+    if as_json:
+        write_json(found.to_json())
+    else:
+        click.echo(text(found))
+    raise SystemExit(1 if found.could_lose else 0)
