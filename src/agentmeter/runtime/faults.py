@@ -44,6 +44,15 @@ class Faults:
         if first:
             logger.warning("metering fault at %s; the application goes on", kind, exc_info=error)
 
+    def notice(self, text: str) -> None:
+        """Say something that the application should know, once; it is shown among the faults."""
+        with self._lock:
+            first = text not in self._counts and len(self._counts) < _MOST_KINDS
+            if first:
+                self._counts[text] = 1
+        if first:
+            logger.warning("%s", text)
+
     def counts(self) -> dict[str, int]:
         """Faults so far, by place."""
         with self._lock:

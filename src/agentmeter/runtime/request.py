@@ -14,6 +14,7 @@ from agentmeter.runtime.ledger import Ledger
 from agentmeter.runtime.owner import as_owner, resolved
 from agentmeter.runtime.scope import Scope, emit, throw_away
 from agentmeter.runtime.state import STATE
+from agentmeter.runtime.unmetered import note_unmetered
 
 if TYPE_CHECKING:
     from typing import Unpack
@@ -96,6 +97,8 @@ class RequestScope(Scope):
             with guarded("request.open_calls"):
                 for opened in self.ledger.still_open():
                     emit(opened, self.ledger, None)
+            with guarded("request.unmetered"):
+                note_unmetered(self.ledger, self.status)
             self.ledger.ended()
             if STATE.flush_on_close and STATE.sink is not None:
                 with guarded("request.flush"):

@@ -75,6 +75,8 @@ class State:
     stamp_owner: bool = True
     provenance: bool = True
     max_entries: int = 10_000
+    notices: bool = True
+    """Whether to say that a request saw no call while a client was there that is not metered."""
     plans: "PlanBook | None" = None
     """What users are charged under, for their receipts."""
     public_names: Mapping[str, str] = field(default_factory=dict)

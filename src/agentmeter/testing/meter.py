@@ -92,6 +92,7 @@ def metered(
         "gate",
         "spans",
         "flush_on_close",
+        "notices",
         "now_ns",
         "new_id",
         "configured",
@@ -100,6 +101,7 @@ def metered(
     kept = Kept()
     STATE.sink, STATE.reader, STATE.spans, STATE.flush_on_close = kept, None, spans, False
     STATE.pricer, STATE.gate, STATE.configured = pricer or _PRICES, None, True
+    STATE.notices = False
     if fixed:
         STATE.now_ns, STATE.new_id = FakeClock(), SequentialIds()
     FAULTS.clear()
