@@ -21,6 +21,7 @@ FLOORS = {
     "api": 6,
     "web": 7,
     "doctor": 7,
+    "zero_code": 8,
     "serve": 8,
     "testing": 8,
     "cli": 9,

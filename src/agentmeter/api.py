@@ -249,11 +249,11 @@ _NEUTRAL: Mapping[str, Any] = {
     "public_names": {},
     "budgets": (),
     "budget_store": "",
+    "providers": {},
     "journal": True,
     "spans": True,
     "stamp_owner": True,
     "provenance": True,
-    "providers": {},
     "flush_on_close": False,
 }
 """What each setting is where the one that was made cannot be used."""

@@ -15,6 +15,7 @@ from agentmeter.cli.reconcile import reconcile
 from agentmeter.cli.report import report
 from agentmeter.cli.reprice import reprice
 from agentmeter.cli.retention import erase, prune
+from agentmeter.cli.run import run
 from agentmeter.cli.serve import serve
 from agentmeter.cli.top import top
 
@@ -39,5 +40,6 @@ app.add_command(receipt)
 app.add_command(reconcile)
 app.add_command(report)
 app.add_command(reprice)
+app.add_command(run)
 app.add_command(serve)
 app.add_command(top)

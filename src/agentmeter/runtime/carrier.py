@@ -47,20 +47,27 @@ def inject(headers: MutableMapping[str, str]) -> MutableMapping[str, str]:
     scope = current_scope()
     if scope is None or scope.ledger is None:
         return headers
-    if not _ID.fullmatch(scope.request_id):
-        FAULTS.count("carrier not written: the request's id cannot stand in a header")
-        return headers
-    place = f"{scope.scope_id}-{scope.trace_id}-{scope.span_id}"
-    carried = {REQUEST: scope.request_id, SCOPE: place}
-    if STATE.carrier_key is not None:
-        issued = STATE.now_ns() // _SECOND
-        carried[SIGNATURE] = f"{issued}-{_signed(scope.request_id, place, issued)}"
+    carried = carrier_of(scope)
+    scope.ledger.was_carried = True
     environment = "PATH" in headers
     for name, value in carried.items():
         headers[name.upper().replace("-", "_") if environment else name] = value
     if environment and STATE.settings.get("journal"):
         headers.setdefault("AGENTMETER_DIR", STATE.settings["directory"])
     return headers
+
+
+def carrier_of(scope: Scope) -> dict[str, str]:
+    """The carrier of a scope; empty, and counted, where the request's id cannot stand in one."""
+    if not _ID.fullmatch(scope.request_id):
+        FAULTS.count("carrier not written: the request's id cannot stand in a header")
+        return {}
+    place = f"{scope.scope_id}-{scope.trace_id}-{scope.span_id}"
+    carried = {REQUEST: scope.request_id, SCOPE: place}
+    if STATE.carrier_key is not None:
+        issued = STATE.now_ns() // _SECOND
+        carried[SIGNATURE] = f"{issued}-{_signed(scope.request_id, place, issued)}"
+    return carried
 
 
 def carrier_in(headers: Mapping[str, str], *, trusted: bool) -> Carrier | None:

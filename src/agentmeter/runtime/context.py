@@ -14,6 +14,8 @@ from typing import TYPE_CHECKING, Any, ParamSpec, Protocol, TypeVar
 from opentelemetry import context as otel_context
 from opentelemetry.trace import set_span_in_context
 
+from agentmeter.runtime.state import STATE
+
 if TYPE_CHECKING:
     from agentmeter.runtime.call import CallScope
     from agentmeter.runtime.scope import Scope
@@ -44,8 +46,9 @@ def innermost(one: "Scope | None", current: "Scope | None") -> "Scope | None":
 
 
 def current_scope(context: otel_context.Context | None = None) -> "Scope | None":
-    """The innermost open scope of this context, or ``None``."""
-    return otel_context.get_value(_KEY, context)  # type: ignore[return-value]
+    """The innermost open scope of this context, else the process's own request, or ``None``."""
+    found: Any = otel_context.get_value(_KEY, context)
+    return found if found is not None else STATE.process
 
 
 class attached:  # noqa: N801  # it is read as a statement: ``with attached(scope):``

@@ -54,6 +54,10 @@ class Ledger:
         self.request_id = request_id
         self.owner = owner
         self.closed = False
+        self.takes_requests = True
+        """Whether a request that is opened inside joins this one; not where it is a process's."""
+        self.was_carried = False
+        """Whether it was put into a carrier, so that more of it may come from elsewhere."""
         self.shares: Mapping[str, int] = {}
         self.accounts: tuple[Account, ...] = ()
         """The budgets of the request itself."""
@@ -78,6 +82,11 @@ class Ledger:
         """Fill the blank owner fields from a request that was opened inside this one."""
         with self._lock:
             self.owner = self.owner.filled_from(owner)
+
+    @property
+    def holds_something(self) -> bool:
+        """Whether anything was metered in the request, or is being metered now."""
+        return bool(self._entries or self._open)
 
     def begun(self, scope_id: str, opened: Callable[[], Opened]) -> None:
         """A call has begun; ``opened`` makes its marker."""

@@ -26,10 +26,11 @@ class Patches:
     def replace(self, owner: Any, name: str, make: Callable[[Any], Method]) -> None:
         """Put ``make(original)`` in the place of a method of a class, or of a module's function."""
         original = owner.__dict__[name]
-        function = getattr(original, "__func__", original)
+        inner = getattr(original, "__func__", original)
+        function = _callable(owner, inner)
         made: Any = update_wrapper(make(function), function)
         self._before.append((owner, name, original))
-        setattr(owner, name, made if function is original else type(original)(made))
+        setattr(owner, name, made if inner is original else type(original)(made))
 
     def replace_below(self, base: type, name: str, make: Callable[[Any], Method]) -> None:
         """Replace a method wherever ``base`` or a class below it has one, now or later."""
@@ -61,6 +62,23 @@ class Patches:
                 delattr(owner, name)
             else:
                 setattr(owner, name, original)
+
+
+def _callable(owner: Any, function: Any) -> Any:
+    """What a wrapper calls with the object first.
+
+    That which another instrumentation has put on a class by ``wrapt`` is told its object only where
+    it is got from one.
+    """
+    if not isinstance(owner, type) or not hasattr(function, "_self_wrapper"):
+        return function
+    import wrapt
+
+    class Unbound(wrapt.ObjectProxy):  # which passes for the function in all else
+        def __call__(self, one: Any, /, *args: Any, **kwargs: Any) -> Any:
+            return function.__get__(one, type(one))(*args, **kwargs)
+
+    return Unbound(function)
 
 
 def _and_below(base: type) -> list[type]:

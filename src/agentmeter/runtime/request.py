@@ -67,11 +67,12 @@ class RequestScope(Scope):
     def _belong(self, parent: Scope | None) -> None:
         owner = as_owner(self._owner_given)
         outer = parent.ledger if parent is not None else None
-        if outer is not None and not self._new:
+        takes = outer is not None and outer.takes_requests
+        if outer is not None and takes and not self._new:
             outer.join(owner)
             self.ledger = outer
             return
-        self._above, self.parent = parent, None
+        self._above, self.parent = parent if takes or outer is None else None, None
         self.ledger = Ledger(self._asked_id or STATE.new_id(16), owner)
 
     def open(self, parent: Scope | None) -> None:
@@ -80,7 +81,10 @@ class RequestScope(Scope):
         if self.parent is None and self.ledger is not None:
             self.ledger.span = self.span
             with guarded("request.opened"):
-                emit(self.opened(), self.ledger, None)
+                self._leave_marker()
+
+    def _leave_marker(self) -> None:
+        emit(self.opened(), self.ledger, None)
 
     def _parent_request_id(self) -> str | None:
         above = self._above

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from agentmeter.pricing.tariff import Tariff
     from agentmeter.report.forecast import History
     from agentmeter.runtime.budget.gate import Gate
+    from agentmeter.runtime.scope import Scope
 
 
 class Sink(Protocol):
@@ -88,6 +89,10 @@ class State:
     """Hosts that outgoing requests carry the request to, beside those that cannot be public."""
     providers: Mapping[str, str] = field(default_factory=dict)
     """Who serves at hosts of the application's own: host, with or without a port → provider."""
+    process: "Scope | None" = None
+    """The request of the whole process, for what is metered outside of any other."""
+    serves: bool = False
+    """Whether this process has served HTTP requests, each a request by itself."""
     gate: "Gate | None" = None
     """What calls have to pass, once there is a budget."""
     now_ns: Callable[[], int] = time.time_ns

@@ -77,6 +77,11 @@ def end_all() -> None:
     for exchange in list(_open):
         with guarded("ending at exit"):
             exchange.give_up()
+    with guarded("ending the process's request"):
+        if STATE.process is not None:
+            from agentmeter.runtime import process
+
+            process.end()
     with guarded("open calls at exit"):
         if STATE.sink is not None:
             for opened in (one for ledger in ledgers() for one in ledger.still_open()):

@@ -93,6 +93,7 @@ def metered(
         "spans",
         "flush_on_close",
         "notices",
+        "process",
         "now_ns",
         "new_id",
         "configured",
@@ -101,7 +102,7 @@ def metered(
     kept = Kept()
     STATE.sink, STATE.reader, STATE.spans, STATE.flush_on_close = kept, None, spans, False
     STATE.pricer, STATE.gate, STATE.configured = pricer or _PRICES, None, True
-    STATE.notices = False
+    STATE.notices, STATE.process = False, None
     if fixed:
         STATE.now_ns, STATE.new_id = FakeClock(), SequentialIds()
     FAULTS.clear()

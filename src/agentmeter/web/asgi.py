@@ -4,6 +4,7 @@ from collections.abc import Awaitable, Callable, Mapping, MutableMapping
 from typing import Any
 
 from agentmeter.runtime.context import attached
+from agentmeter.runtime.request import RequestScope
 from agentmeter.runtime.scope import Scope
 from agentmeter.web.asgi_cost import CostSend
 from agentmeter.web.cost import CostHeader, what_to_show
@@ -30,6 +31,9 @@ class AgentmeterMiddleware:
     server and the client do trailers, else not at all.
     """
 
+    request: type[RequestScope] = RequestScope
+    """The kind of request that is opened."""
+
     def __init__(
         self,
         app: App,
@@ -46,7 +50,7 @@ class AgentmeterMiddleware:
     ) -> None:
         self.app = app
         owner = {"user": user, "tenant": tenant, "feature": feature, "plan": plan, "tags": tags}
-        self._door = Door(name, owner, trust, when)
+        self._door = Door(name, owner, trust, when, self.request)
         self._shown = what_to_show(cost_header)
 
     async def __call__(self, scope: MutableMapping[str, Any], receive: Receive, send: Send) -> None:

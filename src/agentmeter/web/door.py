@@ -28,8 +28,14 @@ class Door:
     """
 
     def __init__(
-        self, name: str | None, owner: Mapping[str, Any], trust: Trust, when: When = None
+        self,
+        name: str | None,
+        owner: Mapping[str, Any],
+        trust: Trust,
+        when: When = None,
+        request: type[RequestScope] = RequestScope,
     ) -> None:
+        self._request = request
         self._when = when
         self._name = name
         self._owner = owner
@@ -43,7 +49,7 @@ class Door:
             if carrier is not None:
                 return ResumedScope(carrier, self._name or name)
         owner = {field: _worked_out(field, value, given) for field, value in self._owner.items()}
-        return RequestScope(self._name or name, owner=owner)
+        return self._request(self._name or name, owner=owner)
 
     def is_for(self, given: Any) -> bool:
         """Whether ``given`` is a request; it is where the callable fails, which is counted."""

@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
 from agentmeter.runtime.context import attached
+from agentmeter.runtime.request import RequestScope
 from agentmeter.runtime.scope import Scope
 from agentmeter.web.cost import CostHeader, cost_headers, what_to_show
 from agentmeter.web.door import Door, Given, Trust, When
@@ -23,6 +24,9 @@ class AgentmeterMiddleware:
     or a tuple, has its cost in its headers; one that is made piece by piece has not.
     """
 
+    request: type[RequestScope] = RequestScope
+    """The kind of request that is opened."""
+
     def __init__(
         self,
         app: App,
@@ -39,7 +43,7 @@ class AgentmeterMiddleware:
     ) -> None:
         self.app = app
         owner = {"user": user, "tenant": tenant, "feature": feature, "plan": plan, "tags": tags}
-        self._door = Door(name, owner, trust, when)
+        self._door = Door(name, owner, trust, when, self.request)
         self._shown = what_to_show(cost_header)
 
     def __call__(

@@ -1,0 +1,52 @@
+"""Requests that nobody asked for by name: they leave no record unless something happened in them.
+
+Their spans are there all the same, since those of others may hang below.
+"""
+
+from agentmeter.model import Entry, Status
+from agentmeter.runtime import spans
+from agentmeter.runtime.faults import guarded
+from agentmeter.runtime.ledger import Ledger
+from agentmeter.runtime.request import RequestScope
+from agentmeter.runtime.scope import Scope, emit
+
+
+class Quiet(Scope):
+    """A scope whose end is recorded only if its request holds something, or was carried on."""
+
+    @property
+    def is_worth_telling(self) -> bool:
+        """Whether anything was metered in it, or may have been where it was carried to."""
+        return self.ledger is None or self.ledger.holds_something or self.ledger.was_carried
+
+    def close(self, error: BaseException | None = None, status: Status | None = None) -> None:
+        """End; a second close does nothing."""
+        if self._closed or self.is_worth_telling:
+            super().close(error, status)
+            return
+        self._closed = True
+        with guarded("scope.close"):
+            self._settle(error, status)
+            spans.end(self, self._record(None), None)
+            if self.ledger is not None:
+                self.ledger.ended()
+
+
+class QuietRequest(Quiet, RequestScope):
+    """A request for what came in, such as an HTTP request to an application that is not changed."""
+
+    def _leave_marker(self) -> None:
+        """The *opened* marker comes before the first thing that is metered, and not without it."""
+        ledger = self.ledger
+        if ledger is None:
+            return
+
+        def first(_: Ledger, entry: Entry | None) -> None:
+            unlisten()
+            if entry is not None:
+                emit(self.opened(), ledger, None)
+
+        unlisten = ledger.listen(first)
+
+
+__all__ = ["Quiet", "QuietRequest"]
