@@ -12,6 +12,7 @@ class AnthropicIntegration:
     name = "anthropic"
     library = "anthropic"
     supported: ClassVar = {"anthropic": ">=0.60.0"}
+    unknown = "what a batch used, until its results are read"
 
     def instrument(self, **_: Any) -> None:
         """Begin to meter; idempotent, and quiet where anthropic is not installed."""

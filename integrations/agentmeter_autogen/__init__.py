@@ -35,6 +35,7 @@ class AutogenIntegration:
     name = "autogen"
     library = "autogen_agentchat"
     supported: ClassVar = {"autogen-agentchat": ">=0.7", "autogen-core": ">=0.7"}
+    unknown = "the attempts of model clients that are not metered themselves"
 
     def instrument(self, **_: Any) -> None:
         """Begin to meter; idempotent, and quiet where the library is not installed."""

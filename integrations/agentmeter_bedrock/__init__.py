@@ -14,6 +14,7 @@ class BedrockIntegration:
     name = "bedrock"
     library = "botocore"
     supported: ClassVar = {"botocore": ">=1.43.0", "aiobotocore": ">=3.10.0"}
+    unknown = "the reasoning inside of an output that a model states as one sum"
 
     def instrument(self, **_: Any) -> None:
         """Begin to meter; idempotent, and quiet where botocore is not installed."""

@@ -12,6 +12,7 @@ class CohereIntegration:
     name = "cohere"
     library = "cohere"
     supported: ClassVar = {"cohere": ">=5.21.0"}
+    unknown = "tokens that were processed and are not billed"
 
     def instrument(self, **_: Any) -> None:
         """Begin to meter; idempotent, and quiet where cohere is not installed."""

@@ -9,6 +9,7 @@ class DSPyIntegration:
     name = "dspy"
     library = "dspy"
     supported: ClassVar = {"dspy": ">=3.4"}
+    unknown = "the attempts of model clients that are not metered themselves"
 
     def instrument(self, **_: Any) -> None:
         """Begin to meter; idempotent, and quiet where the library is not installed."""

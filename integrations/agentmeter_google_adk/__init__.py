@@ -9,6 +9,7 @@ class GoogleADKIntegration:
     name = "google-adk"
     library = "google.adk"
     supported: ClassVar = {"google-adk": ">=2"}
+    unknown = "the attempts of model clients that are not metered themselves"
 
     def instrument(self, **_: Any) -> None:
         """Begin to meter; idempotent, and quiet where the library is not installed."""

@@ -12,6 +12,7 @@ class GoogleGenAIIntegration:
     name = "google-genai"
     library = "google.genai"
     supported: ClassVar = {"google-genai": ">=2.0.0"}
+    unknown = "the reasoning of a stream that is cut"
 
     def instrument(self, **_: Any) -> None:
         """Begin to meter; idempotent, and quiet where google-genai is not installed."""

@@ -9,6 +9,9 @@ class HaystackIntegration:
     name = "haystack"
     library = "haystack"
     supported: ClassVar = {"haystack-ai": ">=3"}
+    unknown = (
+        "generators whose client has no integration: the pipeline is seen, their tokens are not"
+    )
 
     def instrument(self, **_: Any) -> None:
         """Begin to meter; idempotent, and quiet where the library is not installed."""

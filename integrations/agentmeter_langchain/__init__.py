@@ -12,6 +12,7 @@ class LangChainIntegration:
     name = "langchain"
     library = "langchain_core"
     supported: ClassVar = {"langchain-core": ">=1.0", "langgraph": ">=1.0"}
+    unknown = "usage that a model class without a metered client does not put on its messages"
 
     def instrument(self, **_: Any) -> None:
         """Begin to meter; idempotent, and quiet where langchain is not installed."""

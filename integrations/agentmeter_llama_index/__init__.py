@@ -9,6 +9,7 @@ class LlamaIndexIntegration:
     name = "llama-index"
     library = "llama_index.core"
     supported: ClassVar = {"llama-index-core": ">=0.14.10"}
+    unknown = "the attempts of model clients that are not metered themselves"
 
     def instrument(self, **_: Any) -> None:
         """Begin to meter; idempotent, and quiet where the library is not installed."""

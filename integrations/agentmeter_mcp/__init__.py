@@ -9,6 +9,7 @@ class MCPIntegration:
     name = "mcp"
     library = "mcp"
     supported: ClassVar = {"mcp": ">=1.20"}
+    unknown = "what servers use that are not metered, or that run for nobody we know"
 
     def instrument(self, **_: Any) -> None:
         """Begin to meter; idempotent, and quiet where the library is not installed."""

@@ -11,6 +11,7 @@ class OpenAIIntegration:
     name = "openai"
     library = "openai"
     supported: ClassVar = {"openai": ">=2.0.0"}
+    unknown = "the usage of servers that ignore `include_usage` is an estimate"
 
     def instrument(self, **_: Any) -> None:
         """Begin to meter; idempotent, and quiet where openai is not installed."""

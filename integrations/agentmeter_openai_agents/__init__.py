@@ -9,6 +9,7 @@ class OpenAIAgentsIntegration:
     name = "openai-agents"
     library = "agents"
     supported: ClassVar = {"openai-agents": ">=0.3"}
+    unknown = "the attempts of models whose client is not metered itself"
 
     def instrument(self, **_: Any) -> None:
         """Begin to meter; idempotent, and quiet where the library is not installed."""

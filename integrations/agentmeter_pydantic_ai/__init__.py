@@ -12,6 +12,7 @@ class PydanticAIIntegration:
     """Releases before it read no usage out of answers that tell of reasoning with a newer
     ``genai-prices``: what they call is metered by the integration of the client alone.
     """
+    unknown = "the attempts of models whose client is not metered itself"
 
     def instrument(self, **_: Any) -> None:
         """Begin to meter; idempotent, and quiet where the library is not installed."""

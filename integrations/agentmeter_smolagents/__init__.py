@@ -9,6 +9,7 @@ class SmolagentsIntegration:
     name = "smolagents"
     library = "smolagents"
     supported: ClassVar = {"smolagents": ">=1.24"}
+    unknown = "models in the own process: their tokens have no price without a rate for their time"
 
     def instrument(self, **_: Any) -> None:
         """Begin to meter; idempotent, and quiet where the library is not installed."""

@@ -9,6 +9,7 @@ class StrandsIntegration:
     name = "strands"
     library = "strands"
     supported: ClassVar = {"strands-agents": ">=1.40"}
+    unknown = "the attempts of models whose client is not metered itself"
 
     def instrument(self, **_: Any) -> None:
         """Begin to meter; idempotent, and quiet where the library is not installed."""

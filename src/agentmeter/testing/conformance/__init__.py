@@ -55,9 +55,13 @@ _CASES: tuple[tuple[str, Callable[[Subject], None], str], ...] = (
 )
 
 
+BEHAVIOURS = tuple(name for name, _, _ in _CASES)
+"""The names of all cases."""
+
+
 def cases(subject: Subject) -> list[Case]:
     """The cases that ``subject`` can be asked: those for which it has what they drive."""
     return [Case(name, check, subject) for name, check, needs in _CASES if getattr(subject, needs)]
 
 
-__all__ = ["Case", "Subject", "cases"]
+__all__ = ["BEHAVIOURS", "Case", "Subject", "cases"]
