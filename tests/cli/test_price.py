@@ -100,6 +100,13 @@ def test_the_exit_code_says_whether_anything_could_be_read(tmp_path: Path) -> No
     """One readable line is enough, priced or not."""
     assert agentmeter("price", "--jsonl", "-", given=b"{").returncode == 1
     assert agentmeter("price", "--jsonl", "-", given=b"{\n" + line(model="zzz")).returncode == 0
+    garbage = b"{\n\x00\n[1]\n" + line(usage=[1]) + b"\n{"
+    done = agentmeter("price", "--jsonl", "-", given=garbage)
+    counted = b"5 of 5 lines could not be read: 3 x not JSON; 1 x expected an object; 1 x usage"
+    assert (done.returncode, done.stderr) == (1, b"Error: -: " + counted + b"\n")
+    assert len(done.stdout.splitlines()) == 5
+    partly = agentmeter("price", "--jsonl", "-", given=garbage + b"\n" + line())
+    assert (partly.returncode, partly.stderr[:33]) == (0, b"-: 5 of 6 lines could not be read")
     absent = agentmeter("price", "--jsonl", str(tmp_path / "absent"))
     assert absent.returncode == 1
     assert b"absent: No such file or directory" in absent.stderr

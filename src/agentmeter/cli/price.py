@@ -3,6 +3,7 @@
 import json
 import sys
 import time
+from collections import Counter
 from collections.abc import Iterable, Iterator
 from decimal import Decimal
 from pathlib import Path
@@ -15,6 +16,7 @@ from agentmeter.pricing import Cached, Catalog, Pricer, RateCard
 from agentmeter.report.priced import document, priced, read_served
 
 _UNREAD: dict[str, Any] = {"status": "unpriced", "amount": None, "currency": None, "lines": []}
+_MOST_REASONS = 5
 _TEXTS = ("provider", "model", "api", "service-tier", "speed", "region", "deployment")
 
 
@@ -81,13 +83,30 @@ def _counted(tool: str) -> tuple[str, int]:
 
 
 def _lines(path: Path, pricer: Pricer) -> None:
-    """One line out for each line in; what cannot be read says which line and field."""
-    seen = read = 0
+    """One line out for each line in; what cannot be read says which line and field.
+
+    How many could not be, and why, is said in the end; it is an error if none could.
+    """
+    lines, unread = 0, Counter[str]()
     for answer in _answers(_opened(path), pricer):
-        seen, read = seen + 1, read + (not answer.pop("unread", False))
+        lines += 1
+        problem = answer.pop("unread", None)
+        unread.update([problem] if problem is not None else ())
         click.echo(json.dumps(answer, default=float, separators=(",", ":")))
-    if seen and not read:
-        raise click.ClickException(f"{path}: no line could be read")
+    if not unread:
+        return
+    told = f"{path}: {unread.total():,} of {lines:,} lines could not be read: {_counts(unread)}"
+    if unread.total() == lines:
+        raise click.ClickException(told)
+    click.echo(told, err=True)
+
+
+def _counts(reasons: Counter[str]) -> str:
+    """``7 x not JSON; 5 x usage``: what is wrong in short, the most frequent first."""
+    most = reasons.most_common(_MOST_REASONS)
+    told = [f"{count:,} x {reason}" for reason, count in most]
+    rest = reasons.total() - sum(count for _, count in most)
+    return "; ".join([*told, f"{rest:,} x other reasons"] if rest else told)
 
 
 def _opened(path: Path) -> BinaryIO:
@@ -110,7 +129,17 @@ def _answer(number: int, line: bytes, pricer: Pricer) -> dict[str, Any]:
         name = fields.get("id")
         return {"id": name, **document(priced(read_served(fields, time.time_ns()), pricer))}
     except AgentmeterError as error:
-        return {"id": name, **_UNREAD, "reasons": [f"line {number}: {error}"], "unread": True}
+        return {
+            "id": name,
+            **_UNREAD,
+            "reasons": [f"line {number}: {error}"],
+            "unread": _kind(error),
+        }
+
+
+def _kind(error: Exception) -> str:
+    """What an error is about, the field or ``not JSON``, without the values in it."""
+    return str(error).partition(": ")[0].partition(", got ")[0]
 
 
 def _parsed(text: bytes) -> dict[str, Any]:

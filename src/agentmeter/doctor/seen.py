@@ -6,10 +6,8 @@ from pathlib import Path
 from typing import Any
 
 from agentmeter.exceptions import SourceError
-from agentmeter.pricing import Cached, Catalog
-from agentmeter.report.pricing import priced_now
 from agentmeter.report.report import Report, ScopeReport, build
-from agentmeter.store.reader import Contents, read
+from agentmeter.store.recorded import recorded
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,25 +58,18 @@ class Seen:
 def seen_in(source: Path) -> Seen:
     """What a journal folder or a file holds."""
     try:
-        contents = read(source)
+        entries, tariffs, faults = recorded(source)
     except SourceError as error:
         return Seen(str(source), problem=str(error))
-    made = _report(contents)
+    made = build(entries, tariffs)
     return Seen(
         str(source),
-        len(contents.entries),
+        len(entries),
         len(made.requests),
         made.unattributed.calls if made.unattributed is not None else 0,
         _models(made),
-        contents.faults(),
+        faults,
     )
-
-
-def _report(contents: Contents) -> Report:
-    entries, tariffs = contents.entries, contents.tariffs
-    if contents.foreign_spans:
-        entries, tariffs = priced_now(entries, tariffs, Cached(Catalog()))
-    return build(entries, tariffs)
 
 
 def _models(made: Report) -> tuple[Model, ...]:

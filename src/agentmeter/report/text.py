@@ -10,6 +10,7 @@ from agentmeter.report.distribution import Distribution
 from agentmeter.report.document import money
 from agentmeter.report.provenance import EVIDENCE, Origins, Paid, provenance
 from agentmeter.report.report import Report, RequestReport, ScopeReport
+from agentmeter.report.short_ids import short_ids
 from agentmeter.report.table import table
 from agentmeter.report.totals import cells, figures, heads, notes, total_cells
 
@@ -62,20 +63,22 @@ def shown(text: str) -> str:
 
 def _listing(report: Report) -> str:
     more = heads(report)
-    first = ("request", "user", "tenant", "feature", "calls", "tokens", "cost", *more, "waste", "")
+    owned = ("user", "tenant", "feature")
+    first = ("request", "name", *owned, "calls", "tokens", "cost", *more, "waste", "")
     rows: list[tuple[str, ...]] = [first]
-    rows.extend(_listed(one, cells(report, one)) for one in report.requests)
+    short = short_ids(one.request_id for one in report.requests)
+    rows.extend(_listed(one, short[one.request_id], cells(report, one)) for one in report.requests)
     total = report.usage.total_tokens
     count = len(report.requests)
     rows.append(
         (
-            *(f"{count} requests", "", "", "", "", f"{total:,}"),
+            *(f"{count} requests", "", "", "", "", "", f"{total:,}"),
             _bound(report) + amount_text(report.amounts),
             *total_cells(report),
             *("", ""),
         )
     )
-    return table(rows, right=tuple(range(4, 8 + len(more))))
+    return table(rows, right=tuple(range(5, 9 + len(more))))
 
 
 def _bound(one: Report | RequestReport | Row) -> str:
@@ -125,7 +128,7 @@ def distribution_text(found: Distribution) -> str:
     return f"{told}\n{found.partial:,} of them may have cost more than is known"
 
 
-def _listed(one: RequestReport, more: tuple[str, ...]) -> tuple[str, ...]:
+def _listed(one: RequestReport, short: str, more: tuple[str, ...]) -> tuple[str, ...]:
     owner = one.view.owner
     told = []
     if one.missing:
@@ -137,7 +140,8 @@ def _listed(one: RequestReport, more: tuple[str, ...]) -> tuple[str, ...]:
     if one.tree.record.status.value != "ok":
         told.append(one.tree.record.status.value.replace("_", " "))
     return (
-        shown(one.request_id),
+        shown(short),
+        shown(one.tree.record.name),
         shown(owner.user or "-"),
         shown(owner.tenant or "-"),
         shown(owner.feature or "-"),
