@@ -11,7 +11,7 @@ class AnthropicIntegration:
 
     name = "anthropic"
     library = "anthropic"
-    supported: ClassVar = {"anthropic": ">=0.60.0"}
+    supported: ClassVar = {"anthropic": ">=0.60.0,<=2.12.0"}
     unknown = "what a batch used, until its results are read"
 
     def instrument(self, **_: Any) -> None:

@@ -13,7 +13,7 @@ class BedrockIntegration:
 
     name = "bedrock"
     library = "botocore"
-    supported: ClassVar = {"botocore": ">=1.43.0", "aiobotocore": ">=3.10.0"}
+    supported: ClassVar = {"botocore": ">=1.43.117,<=1.44.8", "aiobotocore": ">=3.10.0,<=3.10.0"}
     unknown = "the reasoning inside of an output that a model states as one sum"
 
     def instrument(self, **_: Any) -> None:

@@ -11,7 +11,7 @@ class CohereIntegration:
 
     name = "cohere"
     library = "cohere"
-    supported: ClassVar = {"cohere": ">=5.21.0"}
+    supported: ClassVar = {"cohere": ">=5.21.0,<=7.3.1"}
     unknown = "tokens that were processed and are not billed"
 
     def instrument(self, **_: Any) -> None:

@@ -8,7 +8,7 @@ class GoogleADKIntegration:
 
     name = "google-adk"
     library = "google.adk"
-    supported: ClassVar = {"google-adk": ">=2"}
+    supported: ClassVar = {"google-adk": ">=2.0.0,<=2.13.0"}
     unknown = "the attempts of model clients that are not metered themselves"
 
     def instrument(self, **_: Any) -> None:

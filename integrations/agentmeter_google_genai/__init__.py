@@ -11,7 +11,7 @@ class GoogleGenAIIntegration:
 
     name = "google-genai"
     library = "google.genai"
-    supported: ClassVar = {"google-genai": ">=2.0.0"}
+    supported: ClassVar = {"google-genai": ">=2.0.0,<=3.6.1"}
     unknown = "the reasoning of a stream that is cut"
 
     def instrument(self, **_: Any) -> None:

@@ -11,7 +11,7 @@ class LangChainIntegration:
 
     name = "langchain"
     library = "langchain_core"
-    supported: ClassVar = {"langchain-core": ">=1.0", "langgraph": ">=1.0"}
+    supported: ClassVar = {"langchain-core": ">=1.0.0,<=1.8.3", "langgraph": ">=1.0.0,<=1.2.24"}
     unknown = "usage that a model class without a metered client does not put on its messages"
 
     def instrument(self, **_: Any) -> None:

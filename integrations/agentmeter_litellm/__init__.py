@@ -16,7 +16,7 @@ class LiteLLMIntegration:
 
     name = "litellm"
     library = "litellm"
-    supported: ClassVar = {"litellm": ">=1.106.2"}
+    supported: ClassVar = {"litellm": ">=1.106.2,<=1.106.2"}
     unknown = "functions that were imported by name before metering began"
 
     def instrument(self, **_: Any) -> None:

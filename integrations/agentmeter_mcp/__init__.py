@@ -8,7 +8,7 @@ class MCPIntegration:
 
     name = "mcp"
     library = "mcp"
-    supported: ClassVar = {"mcp": ">=1.20"}
+    supported: ClassVar = {"mcp": ">=1.30.0,<=2.3.0"}
     unknown = "what servers use that are not metered, or that run for nobody we know"
 
     def instrument(self, **_: Any) -> None:

@@ -8,7 +8,7 @@ class MistralIntegration:
 
     name = "mistralai"
     library = "mistralai.client"  # what is above it is a namespace, whose import nobody is told of
-    supported: ClassVar = {"mistralai": ">=2.0.0"}
+    supported: ClassVar = {"mistralai": ">=2.0.0,<=3.7.0"}
     unknown = "cached tokens where the answer does not say them"
 
     def instrument(self, **_: Any) -> None:

@@ -10,7 +10,7 @@ class OpenAIIntegration:
 
     name = "openai"
     library = "openai"
-    supported: ClassVar = {"openai": ">=2.0.0"}
+    supported: ClassVar = {"openai": ">=2.0.0,<=3.54.0"}
     unknown = "the usage of servers that ignore `include_usage` is an estimate"
 
     def instrument(self, **_: Any) -> None:

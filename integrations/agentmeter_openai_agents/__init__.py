@@ -8,7 +8,7 @@ class OpenAIAgentsIntegration:
 
     name = "openai-agents"
     library = "agents"
-    supported: ClassVar = {"openai-agents": ">=0.3"}
+    supported: ClassVar = {"openai-agents": ">=0.3.0,<=0.24.0"}
     unknown = "the attempts of models whose client is not metered itself"
 
     def instrument(self, **_: Any) -> None:

@@ -8,7 +8,7 @@ class PydanticAIIntegration:
 
     name = "pydantic-ai"
     library = "pydantic_ai"
-    supported: ClassVar = {"pydantic-ai-slim": ">=2.18"}
+    supported: ClassVar = {"pydantic-ai-slim": ">=2.18.0,<=2.68.0"}
     """Releases before it read no usage out of answers that tell of reasoning with a newer
     ``genai-prices``: what they call is metered by the integration of the client alone.
     """

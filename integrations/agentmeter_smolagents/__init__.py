@@ -8,7 +8,7 @@ class SmolagentsIntegration:
 
     name = "smolagents"
     library = "smolagents"
-    supported: ClassVar = {"smolagents": ">=1.24"}
+    supported: ClassVar = {"smolagents": ">=1.24.0,<=1.26.0"}
     unknown = "models in the own process: their tokens have no price without a rate for their time"
 
     def instrument(self, **_: Any) -> None:

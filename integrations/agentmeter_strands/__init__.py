@@ -8,7 +8,7 @@ class StrandsIntegration:
 
     name = "strands"
     library = "strands"
-    supported: ClassVar = {"strands-agents": ">=1.40"}
+    supported: ClassVar = {"strands-agents": ">=1.40.0,<=1.62.0"}
     unknown = "the attempts of models whose client is not metered itself"
 
     def instrument(self, **_: Any) -> None:

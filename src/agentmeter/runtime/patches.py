@@ -74,7 +74,7 @@ def _callable(owner: Any, function: Any) -> Any:
         return function
     import wrapt
 
-    class Unbound(wrapt.ObjectProxy):  # which passes for the function in all else
+    class Unbound(wrapt.ObjectProxy):  # type: ignore[type-arg]  # in all else the function
         def __call__(self, one: Any, /, *args: Any, **kwargs: Any) -> Any:
             return function.__get__(one, type(one))(*args, **kwargs)
 
