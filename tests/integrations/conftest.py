@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.integrations.results import Results, installed, integrations, tested_integration
+from tests.integrations.results import Results, installed, integration_of, integrations
 
 _KEPT = pytest.StashKey[Results]()
 
@@ -41,7 +41,7 @@ def _about(item: Any) -> tuple[str | None, str | None]:
     if item.path.stem == "test_order":
         return given["name"], None
     named = getattr(item.module, "INTEGRATION", None)
-    return named or tested_integration(item.path.stem, names), None
+    return named or integration_of(item.path.stem, names), None
 
 
 def pytest_sessionfinish(session: pytest.Session) -> None:

@@ -71,7 +71,7 @@ def installed(integration: Any) -> dict[str, str]:
     return found
 
 
-def tested_integration(stem: str, names: set[str]) -> str | None:
+def integration_of(stem: str, names: set[str]) -> str | None:
     """The integration that ``test_openai_agents_raw`` is about: the longest name that it begins."""
     words = stem.removeprefix("test_").replace("_", "-")
     fitting = [name for name in names if words == name or words.startswith(f"{name}-")]

@@ -44,7 +44,7 @@ _FOR_ALL = """
 
 
 @dataclass(frozen=True, slots=True)
-class Tested:
+class Outcome:
     """What is known of one integration from the results of all environments."""
 
     versions: Mapping[str, tuple[str, str]]
@@ -55,7 +55,7 @@ class Tested:
     """Behaviours of the conformance suite; whether they hold in every environment."""
 
 
-def tested(name: str, distributions: Iterable[str], results: Mapping[str, Results]) -> Tested:
+def outcome_of(name: str, distributions: Iterable[str], results: Mapping[str, Results]) -> Outcome:
     """The results of one integration over all environments."""
     theirs = [one for one in results.values() if one.tests.get(name, {}).get("passed")]
     good = [one for one in theirs if not one.tests[name]["failed"]]
@@ -69,7 +69,7 @@ def tested(name: str, distributions: Iterable[str], results: Mapping[str, Result
         for behaviour, holds in one.conforms.get(name, {}).items():
             behaviours[behaviour] = behaviours.get(behaviour, True) and holds
     counts = [one.tests[name] for one in theirs]
-    return Tested(
+    return Outcome(
         versions,
         sum(one["passed"] for one in counts),
         sum(one["failed"] for one in counts),
@@ -81,7 +81,7 @@ def page(results: Mapping[str, Results] | None = None) -> str:
     """The whole page."""
     results = read_results() if results is None else results
     every = {
-        name: (one, tested(name, getattr(one, "supported", {}), results))
+        name: (one, outcome_of(name, getattr(one, "supported", {}), results))
         for name, one in integrations().items()
     }
     rows = [
@@ -104,7 +104,7 @@ def page(results: Mapping[str, Results] | None = None) -> str:
     return "\n".join([_HEAD, _markdown(rows), _CONFORMANCE, _markdown(held), _FOR_ALL])
 
 
-def _row(name: str, integration: Any, known: Tested) -> tuple[str, ...]:
+def _row(name: str, integration: Any, known: Outcome) -> tuple[str, ...]:
     supported = getattr(integration, "supported", {})
     failed = f", {known.failed} failed" if known.failed else ""
     return (
@@ -125,7 +125,7 @@ def _covered(integration: Any) -> str:
     return re.split(r":\s", sentence, maxsplit=1)[-1]
 
 
-def _mark(known: Tested, behaviour: str) -> str:
+def _mark(known: Outcome, behaviour: str) -> str:
     held = known.behaviours.get(behaviour)
     return "·" if held is None else "holds" if held else "**fails**"
 

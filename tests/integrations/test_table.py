@@ -3,8 +3,8 @@
 from collections import Counter
 
 import pytest
-from tests.integrations.results import Results, integrations, read_results, tested_integration
-from tests.integrations.table import PAGE, Tested, page, tested
+from tests.integrations.results import Results, integration_of, integrations, read_results
+from tests.integrations.table import PAGE, Outcome, outcome_of, page
 
 from agentmeter.doctor.libraries import bounds
 
@@ -18,7 +18,7 @@ def test_the_page_is_what_integrations_and_results_say() -> None:
 def test_supported_versions_are_those_that_were_tested(name: str) -> None:
     """The oldest and the newest of ``supported`` are those of the results; a later run moves both."""
     supported = getattr(integrations()[name], "supported", {})
-    known = tested(name, supported, read_results())
+    known = outcome_of(name, supported, read_results())
     for distribution, versions in known.versions.items():
         assert bounds(supported[distribution]) == versions, distribution
     assert known.failed == 0
@@ -33,7 +33,7 @@ def test_versions_count_where_all_of_an_integrations_tests_passed() -> None:
         "failing": Results(here, {"a": Counter(passed=1, failed=1)}, {"a": {"plain": False}}),
         "another": Results({"client": "3.0.0"}, {"b": Counter(passed=1), "a": Counter(skipped=1)}),
     }
-    assert tested("a", ["client"], results) == Tested(
+    assert outcome_of("a", ["client"], results) == Outcome(
         {"client": ("1.9.0", "1.10.0")}, 4, 1, {"plain": False}
     )
 
@@ -41,6 +41,6 @@ def test_versions_count_where_all_of_an_integrations_tests_passed() -> None:
 def test_a_test_is_about_the_integration_with_the_longest_fitting_name() -> None:
     """``test_openai_agents`` is not about openai, and ``test_hosts`` about none."""
     names = {"openai", "openai-agents", "mcp"}
-    assert tested_integration("test_openai_agents", names) == "openai-agents"
-    assert tested_integration("test_openai_raw", names) == "openai"
-    assert tested_integration("test_hosts", names) is None
+    assert integration_of("test_openai_agents", names) == "openai-agents"
+    assert integration_of("test_openai_raw", names) == "openai"
+    assert integration_of("test_hosts", names) is None

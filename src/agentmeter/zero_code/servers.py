@@ -121,14 +121,8 @@ _POINTS: tuple[tuple[str, str, str, Callable[[Any], Any]], ...] = (
     ("hypercorn.app_wrappers", "WSGIWrapper", "__init__", _holding(_Wsgi)),
     ("gunicorn.workers.base", "Worker", "load_wsgi", _worker),
     ("starlette.applications", "Starlette", "__call__", _asgi_called),
-    ("litestar.app", "Litestar", "__call__", _asgi_called),
-    ("quart.app", "Quart", "__call__", _asgi_called),
-    ("falcon.asgi.app", "App", "__call__", _asgi_called),
     ("django.core.handlers.asgi", "ASGIHandler", "__call__", _asgi_called),
     ("django.core.handlers.wsgi", "WSGIHandler", "__call__", _wsgi_called),
     ("flask.app", "Flask", "__call__", _wsgi_called),
-    ("falcon.app", "App", "__call__", _wsgi_called),
-    ("bottle", "Bottle", "__call__", _wsgi_called),
-    ("pyramid.router", "Router", "__call__", _wsgi_called),
 )
 """Module, class, method, and what takes the method's place."""
