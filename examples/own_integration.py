@@ -3,14 +3,11 @@
 Part 1 is somebody's client library, not ours to change. Part 2 meters it: that is all of an
 integration. Part 3 runs the conformance suite against it, on a server that speaks its protocol.
 
-In a package of your own, part 2 is found by ``am.instrument()`` through an entry point, and by
-``opentelemetry-instrument`` through another, in its ``pyproject.toml``:
+In a package of your own, part 2 is found by ``am.instrument()``, ``agentmeter run`` and
+``opentelemetry-instrument`` through an entry point in its ``pyproject.toml``:
 
     [project.entry-points."agentmeter.integrations"]
     acme = "agentmeter_acme:AcmeIntegration"
-
-    [project.entry-points.opentelemetry_instrumentor]
-    agentmeter_acme = "agentmeter_acme:AcmeIntegration"
 """
 
 import json

@@ -32,7 +32,7 @@ def _verdict(one: Examination) -> str:
 def _libraries(one: Examination) -> str:
     if not one.libraries:
         return "no library that calls models is installed"
-    rows = [("library", "version", "metered", "tested", "also metered by")]
+    rows: list[tuple[str, ...]] = [("library", "version", "metered", "tested", "also metered by")]
     rows.extend(map(_row, one.libraries))
     lines = [table(rows, right=())]
     lines.extend(f"  {each.library}: {each.note}" for each in one.libraries if each.note)

@@ -1,9 +1,10 @@
 """What an integration is made of.
 
 An integration is a class with a ``name``, the ``library`` (an import name) that it meters, and
-``instrument``/``uninstrument``. It registers under the entry-point group
-``agentmeter.integrations`` (and ``opentelemetry_instrumentor``, so that zero-code
-instrumentation finds it), and uses only this package and the public API.
+``instrument``/``uninstrument``; its ``supported`` has, by distribution, the oldest and the newest
+version that were tested, ``">=2.0.0,<=3.54.0"``, for ``agentmeter doctor``. It registers under the
+entry-point group ``agentmeter.integrations``, by which ``opentelemetry-instrument`` finds it as
+well, and uses only this package and the public API.
 
 Most of one is a table of ``Endpoint``s: ``endpoint`` says what they are, ``streams`` follows what
 they stream, and ``examples/own_integration.py`` is a whole one. A client that Stainless generated

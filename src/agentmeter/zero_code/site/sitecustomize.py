@@ -1,6 +1,7 @@
 """Found first on the path of a program that ``agentmeter run`` has started, and of its children."""
 
 import contextlib
+import importlib
 import os
 import sys
 
@@ -14,7 +15,7 @@ def _begin() -> None:
     sys.path[:] = [path for path in sys.path if os.path.abspath(path) != own]
     ours = sys.modules.pop("sitecustomize", None)
     with contextlib.suppress(ModuleNotFoundError):
-        import sitecustomize  # noqa: F401  # another's, if there is one
+        importlib.import_module("sitecustomize")  # another's, if there is one
     if ours is not None:
         sys.modules.setdefault("sitecustomize", ours)
     with contextlib.suppress(ImportError):
