@@ -48,6 +48,8 @@ def inject(headers: MutableMapping[str, str]) -> MutableMapping[str, str]:
     if scope is None or scope.ledger is None:
         return headers
     carried = carrier_of(scope)
+    if not carried:
+        return headers
     scope.ledger.was_carried = True
     environment = "PATH" in headers
     for name, value in carried.items():

@@ -67,6 +67,8 @@ def begin(owner: Mapping[str, Any]) -> None:
         scope.ledger.takes_requests = False
         STATE.process = scope
         os.environ.update({_variable(name): value for name, value in carrier_of(scope).items()})
+        if STATE.settings.get("journal"):
+            os.environ.setdefault("AGENTMETER_DIR", STATE.settings["directory"])
 
 
 def _scope(carrier: Carrier | None, owner: Mapping[str, Any]) -> Scope:
