@@ -151,7 +151,7 @@ def _pricer(pricer: "Pricer | None", card: str | Path | None) -> "Pricer":
 
 def project_rate_card(given: str | Path | None = None) -> Path | None:
     """The rate card: as given, or by ``AGENTMETER_RATE_CARD``, by the project."""
-    card = _setting("rate_card", given, "AGENTMETER_RATE_CARD", _project_settings(), None)
+    card = Settings({"rate_card": given}, os.environ, project_settings()).value("rate_card")
     return Path(card) if card else None
 
 
