@@ -13,7 +13,7 @@ from agentmeter.attribution.gather import Key, key_of
 from agentmeter.model import Kind, Record
 
 _OWNERS = (Kind.REQUEST, Kind.AGENT, Kind.BRANCH, Kind.TOOL)
-_NO_TURN = ("embeddings", "rerank", "retrieval")
+NO_TURN = ("embeddings", "rerank", "retrieval")
 
 
 def iterations(order: list[Record], below: Mapping[Key, list[Record]]) -> dict[Key, int]:
@@ -59,7 +59,7 @@ def takes_a_turn(record: Record) -> bool:
     call = record.call if record.kind is Kind.CALL else None
     if call is None or call.charge is not None or not call.calls:
         return False
-    return call.operation not in _NO_TURN
+    return call.operation not in NO_TURN
 
 
 def turn_starts(calls: list[Record]) -> list[int]:

@@ -7,7 +7,7 @@ from agentmeter.model import Amendment, Kind, Record, Status
 
 DISCARDED = "discarded"
 REPEATED = "repeated call"
-_LOST = {
+LOST = {
     Status.ERROR: "failed call",
     Status.CANCELLED: "cancelled call",
     Status.CUT: "lost stream",
@@ -33,8 +33,8 @@ def waste(
             reasons[key] = thrown
             reasons.update((key_of(child), thrown) for child in below.get(key, ()))
     for record in order:
-        if record.call is not None and record.status in _LOST:
-            reasons.setdefault(key_of(record), _LOST[record.status])
+        if record.call is not None and record.status in LOST:
+            reasons.setdefault(key_of(record), LOST[record.status])
     reasons.update(_repeated(order, reasons))
     return reasons
 

@@ -25,7 +25,7 @@ FIGURES = {
     "calls": "sum(calls) :op CAST($value AS BIGINT)",
     "tokens": "sum(tokens) :op CAST($value AS BIGINT)",
     "seconds": "max(request_ended_ns - request_started_ns) "
-    ":op CAST($value AS DECIMAL(18, 9)) * 1000000000",
+    ":op CAST($value AS DECIMAL(28, 9)) * 1000000000",
 }
 """Figures of whole requests that a condition may be about."""
 

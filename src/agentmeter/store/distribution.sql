@@ -3,16 +3,16 @@
 WITH costs AS (
     SELECT
         request_id,
-        coalesce(sum(:cost), 0) AS cost,
-        max(CASE WHEN partial THEN 1 ELSE 0 END) AS partial
+        coalesce(sum(:cost), 0) AS paid,
+        max(CASE WHEN partial THEN 1 ELSE 0 END) AS unsure
     FROM leaves
     WHERE request_id <> 'unattributed' AND :chosen
     GROUP BY request_id
 ),
 counted AS (
-    SELECT count(*) AS requests, sum(cost) AS total, max(cost) AS dearest, sum(partial) AS partial
+    SELECT count(*) AS requests, sum(paid) AS total, max(paid) AS dearest, sum(unsure) AS doubted
     FROM costs
 ),
-ranked AS (SELECT cost, row_number() OVER (ORDER BY cost) AS rank FROM costs)
-SELECT min(requests), min(total), min(dearest), min(partial):percentiles
+ranked AS (SELECT paid, row_number() OVER (ORDER BY paid) AS rank FROM costs)
+SELECT min(requests), min(total), min(dearest), min(doubted):percentiles
 FROM ranked CROSS JOIN counted

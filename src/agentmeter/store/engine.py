@@ -41,13 +41,15 @@ class Store(Protocol):
     """Where ``leaves`` can be queried.
 
     ``meters``, ``own_meters`` and ``currencies`` are those in use, so that no query adds up columns
-    that are empty; ``problems`` say what is not in the figures, and why.
+    that are empty; ``problems`` say what is not in the figures, and why. ``marks`` is whether the
+    first leaves of requests carry ``firsts``, which count requests without telling them apart.
     """
 
     meters: Sequence[str]
     own_meters: bool
     currencies: Sequence[str]
     problems: Sequence[str]
+    marks: bool
 
     def select(self, sql: str, values: Mapping[str, Any]) -> list[tuple[Any, ...]]:
         """The rows of a query over ``leaves``; ``$name`` stands for a value."""
@@ -67,6 +69,7 @@ class Embedded:
     own_meters: bool = False
     currencies: list[str] = field(default_factory=list)
     problems: list[str] = field(default_factory=list)
+    marks: bool = True
     _connection: "DuckDBPyConnection | None" = None
     _work: "tempfile.TemporaryDirectory[str] | None" = None
 

@@ -49,7 +49,7 @@ def rollup(
     sql = _filled(
         "rollup",
         key=key,
-        requests=_requests(by, choice),
+        requests=_requests(by, choice, marked=store.marks),
         sums=_sums(store),
         chosen=chosen.sql,
         limit="" if limit is None else f"LIMIT {int(limit)}",
@@ -66,11 +66,11 @@ def _key(by: str) -> str:
     return found if by == "request" else f"coalesce(nullif({found}, ''), '{NONE}')"
 
 
-def _requests(by: str, choice: Choice) -> str:
+def _requests(by: str, choice: Choice, *, marked: bool) -> str:
     """Requests are counted by marks on their first leaves, where those are not filtered away."""
     if by == "request":
         return "1"
-    if not choice.whole_requests:
+    if not marked or not choice.whole_requests:
         return "count(DISTINCT request_id)"
     bit = 1 << (OF_LEAF.index(by) + 1) if by in OF_LEAF else 1
     return f"sum(CASE WHEN firsts & {bit} > 0 THEN 1 ELSE 0 END)"
@@ -136,7 +136,7 @@ def distribution(
     chosen = clause(choice, _currency(store))
     ranks = [
         f"max(CASE WHEN rank * 100 >= requests * {percent} "
-        f"AND (rank - 1) * 100 < requests * {percent} THEN cost END)"
+        f"AND (rank - 1) * 100 < requests * {percent} THEN paid END)"
         for percent in PERCENTS
     ]
     used = currency or _currency(store)

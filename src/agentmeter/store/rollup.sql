@@ -7,9 +7,9 @@
 -- :limit      how many keys
 SELECT
     :key AS key,
-    :requests AS requests,
-    sum(calls) AS calls,
-    sum(CASE WHEN partial THEN 1 ELSE 0 END) AS partial:sums
+    :requests,
+    sum(calls),
+    sum(CASE WHEN partial THEN 1 ELSE 0 END):sums
 FROM leaves
 WHERE leaf AND :chosen
 GROUP BY :key

@@ -83,11 +83,19 @@ def read_span(span: Any, scope: str, place: str) -> Read:
     try:
         fields = fields_from_json(span, scope)
         odd = [f"{place}: {one}" for one in odd_instants(span)]
-        read = _ASIDE.get(fields.attributes.get(names.ENTRY), _entry)(fields, place)
     except (KeyError, TypeError, ValueError, AttributeError, ArithmeticError) as error:
         return Read(problems=[*odd, f"{place}: {type(error).__name__}: {error}"])
+    read = read_fields(fields, place)
     read.problems[:0] = odd
     return read
+
+
+def read_fields(fields: SpanFields, place: str) -> Read:
+    """What a span says, as ``read_span`` says it, from whatever carrier it came."""
+    try:
+        return _ASIDE.get(fields.attributes.get(names.ENTRY), _entry)(fields, place)
+    except (KeyError, TypeError, ValueError, AttributeError, ArithmeticError) as error:
+        return Read(problems=[f"{place}: {type(error).__name__}: {error}"])
 
 
 def _entry(fields: SpanFields, place: str) -> Read:

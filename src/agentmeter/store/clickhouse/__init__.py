@@ -1,0 +1,1 @@
+"""The reports over a table of spans in ClickHouse, as the OpenTelemetry Collector fills it."""

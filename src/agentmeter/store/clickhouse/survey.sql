@@ -1,0 +1,11 @@
+-- What is in the table at all, in one row.
+--
+-- :names      the names of a span's attributes
+-- :telling    whether one of them is of a GenAI dialect
+-- :listed     the names that have to be known one by one
+SELECT
+    groupUniqArrayArray(arrayFilter(x -> :listed, :names)),
+    countIf(@agentmeter.entry = '' AND @agentmeter.request.id = '' AND :telling),
+    countIf(@agentmeter.shares != ''),
+    countIf(@agentmeter.request.id = 'unattributed')
+FROM :table
