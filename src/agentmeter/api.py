@@ -38,6 +38,9 @@ def configure(
     budgets: "Iterable[BudgetRule] | None" = None,
     budget_store: "BudgetStore | str | None" = None,
     providers: Mapping[str, str] | str | None = None,
+    otlp: str | None = None,
+    otlp_headers: Mapping[str, str] | str | None = None,
+    otlp_token: str | None = None,
 ) -> None:
     """Set up metering; optional, and may be called again.
 
@@ -45,8 +48,9 @@ def configure(
     ``AGENTMETER_RATE_CARD``, ``AGENTMETER_SPANS``, ``AGENTMETER_FLUSH_ON_CLOSE``,
     ``AGENTMETER_STAMP_OWNER``, ``AGENTMETER_PROVENANCE``, ``AGENTMETER_CARRIER_KEY``,
     ``AGENTMETER_CARRY_TO``, ``AGENTMETER_PLANS``, ``AGENTMETER_PUBLIC_NAMES``,
-    ``AGENTMETER_BUDGET_STORE``, ``AGENTMETER_PROVIDERS``), which goes over
-    ``[tool.agentmeter]`` of the ``pyproject.toml`` in the working directory.
+    ``AGENTMETER_BUDGET_STORE``, ``AGENTMETER_PROVIDERS``, ``AGENTMETER_OTLP``,
+    ``AGENTMETER_OTLP_HEADERS``, ``AGENTMETER_OTLP_TOKEN``), which goes over ``[tool.agentmeter]`` of
+    the ``pyproject.toml`` in the working directory.
 
     ``directory`` is the journal's folder (``.agentmeter``), ``pricer`` takes the place of the
     default catalog, ``rate_card`` is laid over it, ``flush_on_close`` writes the journal before a
@@ -62,6 +66,9 @@ def configure(
     in the file; ``budget_store`` shares the figures of budgets, ``RedisBudgets`` or its URL.
     ``providers`` says who serves at hosts of your own, ``{"llm.corp.example": "openai"}``, also for
     those below, and with a port for that alone (``host=provider``, commas between, as a variable).
+    ``otlp`` is a collector's address (``http://host:4318``) that all records are sent to as well,
+    whatever the application's own exporter samples; with ``otlp_headers`` (a mapping, or
+    ``name=value,name=value``) and ``otlp_token`` as bearer.
 
     A name in the environment or in the table that is no setting is counted as a fault.
     Raises ``ConfigurationError``, ``RateCardError`` and ``PlanError``; then nothing has changed.
@@ -83,6 +90,9 @@ def configure(
             "budget": budget,
             "budget_store": budget_store,
             "providers": providers,
+            "otlp": otlp,
+            "otlp_headers": otlp_headers,
+            "otlp_token": otlp_token,
         },
         os.environ,
         project_settings(),
@@ -100,12 +110,15 @@ def configure(
     store = settings.value("budget_store")
     rules = budget if budget is not None else _rules(settings.file)
     gate = _gate(rules, store)
+    endpoint, headers = settings.value("otlp"), settings.value("otlp_headers")
+    token = settings.value("otlp_token")
+    collector = _collector(endpoint, headers, token)
     _count_strangers(settings)
     with STATE.lock:
         if STATE.sink is not None:
             STATE.sink.close()
-        sink = _journal(folder) if writes else None
-        STATE.sink = STATE.reader = sink
+        STATE.reader = _journal(folder) if writes else None
+        STATE.sink = _with_shipping(STATE.reader, collector)
         STATE.pricer = chosen
         STATE.gate = gate
         STATE.spans = shows
@@ -133,6 +146,9 @@ def configure(
             "budgets": tuple(_for_others(rule) for rule in rules),
             "budget_store": store,
             "providers": served,
+            "otlp": endpoint,
+            "otlp_headers": headers,
+            "otlp_token": token,
         }
 
 
@@ -192,6 +208,35 @@ def _journal(folder: str | Path) -> Any:
     journal = Journal(folder, FAULTS.count, FAULTS.counts)
     unfinished.end_before_closing()
     return journal
+
+
+def _collector(endpoint: str | None, headers: Any, token: str | None) -> Any:
+    """The collector that records are sent to, where there is one."""
+    if not endpoint:
+        return None
+    from agentmeter.store.delivery import Collector
+    from agentmeter.store.protobuf import messages
+    from agentmeter.store.shipping import headers_of
+
+    messages()
+    try:
+        return Collector(endpoint, headers_of(headers, token))
+    except ValueError as error:
+        raise ConfigurationError(f"otlp (AGENTMETER_OTLP): {error}") from error
+
+
+def _with_shipping(journal: Any, collector: Any) -> Any:
+    """The journal, and what sends to a collector; that one is closed first, and its losses told."""
+    if collector is None:
+        return journal
+    from agentmeter.store.shipping import Shipping
+
+    shipping = Shipping(collector, FAULTS.count)
+    if journal is None:
+        return shipping
+    from agentmeter.runtime.sinks import Sinks
+
+    return Sinks((journal, shipping))
 
 
 def _rules(file: Mapping[str, Any]) -> "tuple[BudgetRule, ...]":
@@ -255,6 +300,7 @@ _NEUTRAL: Mapping[str, Any] = {
     "stamp_owner": True,
     "provenance": True,
     "flush_on_close": False,
+    "otlp": "",
 }
 """What each setting is where the one that was made cannot be used."""
 

@@ -4,7 +4,7 @@ import contextlib
 from collections.abc import Callable, Iterator
 from functools import wraps
 from pathlib import Path
-from typing import Any, TypeVar, cast
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 import click
 
@@ -13,6 +13,9 @@ from agentmeter.exceptions import AgentmeterError
 from agentmeter.pricing import Cached, Catalog
 from agentmeter.report.breakdown import KEYS
 from agentmeter.store.choice import Choice
+
+if TYPE_CHECKING:
+    from agentmeter.store.clickhouse.address import Address
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -50,14 +53,23 @@ def choosing(command: F) -> F:
 
 
 @contextlib.contextmanager
-def opened(folder: Path) -> Iterator[Any]:
-    """The store over a folder; what is not in its figures is said on standard error."""
-    from agentmeter.store.engine import Embedded
-
+def opened(source: "Path | Address") -> Iterator[Any]:
+    """The store over a folder or a table; what is not in its figures is said on standard error."""
     try:
-        with Embedded(folder, Cached(Catalog())) as store:
+        with _store(source) as store:
             for problem in store.problems:
                 click.echo(problem, err=True)
             yield store
     except AgentmeterError as error:
         raise click.ClickException(str(error)) from error
+
+
+def _store(source: "Path | Address") -> Any:
+    pricer = Cached(Catalog())
+    if isinstance(source, Path):
+        from agentmeter.store.engine import Embedded
+
+        return Embedded(source, pricer)
+    from agentmeter.store.clickhouse.table import SpanTable
+
+    return SpanTable(source, pricer)

@@ -3,6 +3,7 @@
 import sys
 from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
@@ -12,6 +13,7 @@ from agentmeter.cli.edge import Edge, edge_options
 from agentmeter.cli.output import write_json
 from agentmeter.cli.page import write_page
 from agentmeter.cli.rolled import is_compacted, show_by, show_chosen, show_origins
+from agentmeter.cli.source import SourceType
 from agentmeter.exceptions import ConfigurationError, SourceError
 from agentmeter.model import Entry
 from agentmeter.pricing import Tariff
@@ -25,6 +27,13 @@ from agentmeter.store import recorded as store
 from agentmeter.store.choice import Choice
 from agentmeter.store.recorded import report_on
 
+if TYPE_CHECKING:
+    from agentmeter.store.clickhouse.address import Address
+
+_TABLE = (
+    "a table in ClickHouse is reported on as roll-ups, as text or JSON, or one request at a time "
+    "(--request); leave --csv, --html, --allocations, --round, --rounding and --tax out"
+)
 _CHOSEN = (
     "--since, --until, --where and --distribution are about the direct cost of many requests, as "
     "text or JSON; leave --request, --csv, --html, --allocations, --round, --rounding and --tax out"
@@ -34,7 +43,7 @@ WRITABLE = click.Path(path_type=Path, dir_okay=False, writable=True)
 
 
 @click.command()
-@click.argument("source", required=False, type=click.Path(path_type=Path))
+@click.argument("source", required=False, type=SourceType())
 @click.option("--request", "request_id", help="One request, by its id or the beginning of it.")
 @click.option("--by", help=f"Break down by {BY}.")
 @choosing
@@ -48,7 +57,7 @@ WRITABLE = click.Path(path_type=Path, dir_okay=False, writable=True)
 )
 @edge_options
 def report(
-    source: Path | None,
+    source: "Path | Address | None",
     request_id: str | None,
     by: str | None,
     choice: Choice,
@@ -63,7 +72,9 @@ def report(
     """Report on SOURCE.
 
     SOURCE is a journal folder (default .agentmeter, or AGENTMETER_DIR), or a file or
-    folder of OTLP JSON; GenAI spans of other instrumentations are read as well.
+    folder of OTLP JSON; GenAI spans of other instrumentations are read as well. Or it is
+    the table that the OpenTelemetry Collector fills in ClickHouse:
+    clickhouse://user@host:8123/database?table=otel_traces.
     """
     if by is not None and (edge.states or edge.allocations):
         raise click.UsageError(
@@ -74,8 +85,12 @@ def report(
         raise click.UsageError("one of --json, --csv and --html; --by is shown as text or JSON")
     if leaves > as_csv or (plans and not html):
         raise click.UsageError("--leaves is for --csv, and --plans is for --html")
-    place = where(source)
-    if spread or choice != Choice():
+    place = source or where(None)
+    if not isinstance(place, Path):
+        if as_csv or html or edge.states or edge.allocations:
+            raise click.UsageError(_TABLE)
+        _of_table(place, request_id, by, choice, spread=spread, as_json=as_json)
+    elif spread or choice != Choice():
         if request_id or as_csv or html or edge.states or edge.allocations:
             raise click.UsageError(_CHOSEN)
         show_chosen(place, by, choice, spread=spread, as_json=as_json)
@@ -94,6 +109,28 @@ def report(
             plans=plans,
             single=request_id is not None,
         )
+
+
+def _of_table(
+    table: "Address",
+    request_id: str | None,
+    by: str | None,
+    choice: Choice,
+    *,
+    spread: bool,
+    as_json: bool,
+) -> None:
+    """Roll-ups run in the server; of one request the spans are fetched."""
+    if request_id is None:
+        show_chosen(table, by, choice, spread=spread, as_json=as_json)
+        return
+    made = only(_fetched(table, request_id), request_id)
+    if by is not None:
+        _broken_down(made, by, as_json=as_json)
+    elif as_json:
+        write_json(made.to_json())
+    else:
+        click.echo(request_text(made.requests[0]))
 
 
 def _show(
@@ -141,6 +178,16 @@ def _write_csv(made: Report, *, leaves: bool) -> None:
 def where(source: Path | None) -> Path:
     """The source that is named, else the configured journal folder."""
     return source or journal_folder()
+
+
+def _fetched(table: "Address", request_id: str) -> Report:
+    """The report of one request of a table."""
+    from agentmeter.store.clickhouse.table import request_report
+
+    try:
+        return request_report(table, request_id, Cached(Catalog()))
+    except SourceError as error:
+        raise click.ClickException(str(error)) from error
 
 
 def made_from(source: Path) -> Report:

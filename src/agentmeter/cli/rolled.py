@@ -1,6 +1,7 @@
 """Roll-ups, distributions and breakdowns, shown."""
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
@@ -13,6 +14,9 @@ from agentmeter.report.text import distribution_text, origins_text, rows_text
 from agentmeter.store.choice import Choice
 from agentmeter.store.folder import holdings
 
+if TYPE_CHECKING:
+    from agentmeter.store.clickhouse.address import Address
+
 
 def is_compacted(place: Path) -> bool:
     """Whether a folder holds Parquet of ours, so that a breakdown is a roll-up."""
@@ -20,9 +24,9 @@ def is_compacted(place: Path) -> bool:
 
 
 def show_chosen(
-    place: Path, by: str | None, choice: Choice, *, spread: bool, as_json: bool
+    place: "Path | Address", by: str | None, choice: Choice, *, spread: bool, as_json: bool
 ) -> None:
-    """Show the chosen requests of a folder by key, or as a distribution."""
+    """Show the chosen requests of a folder or table by key, or as a distribution."""
     from agentmeter.store.rollup import distribution, origins, rollup
 
     with opened(place) as store:

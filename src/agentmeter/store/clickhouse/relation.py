@@ -138,8 +138,8 @@ class Relation:
         if not lines:
             return "toDecimal128OrNull(charge, 18)"
         return (
-            f"multiIf(charge != '', toDecimal128OrNull(charge, 18), leaf AND ({' OR '.join(lines)}), "
-            f"{' + '.join(amounts)}, NULL)"
+            f"multiIf(charge != '', toDecimal128OrNull(charge, 18), "
+            f"leaf AND ({' OR '.join(lines)}), {' + '.join(amounts)}, NULL)"
         )
 
     @property
@@ -153,7 +153,8 @@ class Relation:
             )
             gaps.append(f"({_price(counted[-1])} IS NOT NULL AND {none or '1'})")
         return (
-            "sampled OR arrayExists(x -> endsWith(x, '/unknown') OR endsWith(x, '/at_least'), known)"
+            "sampled OR arrayExists(x -> endsWith(x, '/unknown'), known)"
+            " OR arrayExists(x -> endsWith(x, '/at_least'), known)"
             f" OR (charge = '' AND used AND ({' OR '.join(gaps)}))"
         )
 
