@@ -16,7 +16,7 @@ from agentmeter.cli.rolled import is_compacted, show_by, show_chosen, show_origi
 from agentmeter.cli.source import SourceType
 from agentmeter.exceptions import ConfigurationError, SourceError
 from agentmeter.model import Entry
-from agentmeter.pricing import Tariff
+from agentmeter.pricing import Cached, Catalog, Tariff
 from agentmeter.render.csv import csv_lines
 from agentmeter.report.breakdown import breakdown
 from agentmeter.report.flat import leaf_table, request_table

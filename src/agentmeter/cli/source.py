@@ -20,6 +20,7 @@ class SourceType(click.ParamType["Path | Address"]):
     def convert(
         self, value: Any, param: click.Parameter | None, ctx: click.Context | None
     ) -> "Path | Address":
+        """What was named."""
         from agentmeter.store.clickhouse.address import address, is_address
 
         if not isinstance(value, str):

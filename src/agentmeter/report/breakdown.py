@@ -42,11 +42,11 @@ def breakdown(report: Report, by: str) -> tuple[Row, ...]:
     found: dict[str, list[Leaf]] = {}
     for leaf in leaves(report):
         found.setdefault(key(leaf) or NONE, []).append(leaf)
-    rows = [_row(name, leaves) for name, leaves in found.items()]
+    rows = [_row(name, leaves, sampled=bool(report.sampled)) for name, leaves in found.items()]
     return tuple(sorted(rows, key=lambda row: (total(row.amounts).copy_negate(), row.key)))
 
 
-def _row(name: str, leaves: list[Leaf]) -> Row:
+def _row(name: str, leaves: list[Leaf], *, sampled: bool) -> Row:
     usage = Usage()
     for _, _, scope in leaves:
         usage = usage + scope.node.usage if scope.node.usage else usage
@@ -57,8 +57,13 @@ def _row(name: str, leaves: list[Leaf]) -> Row:
         usage,
         added(scope.direct for _, _, scope in leaves),
         added(scope.direct for _, _, scope in leaves if scope.node.waste),
-        any(is_lower_bound(scope) for _, _, scope in leaves),
+        sampled or any(leaves_some_out(request, scope) for request, _, scope in leaves),
     )
+
+
+def leaves_some_out(request: RequestReport, scope: ScopeReport) -> bool:
+    """Whether a leaf's figures, or those of its request, may be less than what was used."""
+    return bool(request.view.missing) or is_lower_bound(scope)
 
 
 def is_lower_bound(scope: ScopeReport) -> bool:

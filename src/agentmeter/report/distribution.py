@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 
 from agentmeter.model.money import plain, total
-from agentmeter.report.breakdown import is_lower_bound, leaves
+from agentmeter.report.breakdown import leaves, leaves_some_out
 from agentmeter.report.rank import nearest_rank
 from agentmeter.report.report import Report
 
@@ -48,7 +48,7 @@ def distribution(report: Report, currency: str = "USD") -> Distribution:
     }
     dearest = costs[-1] if costs else Decimal(0)
     partial = sum(
-        any(is_lower_bound(scope) for _, _, scope in leaves(Report((one,))))
+        any(leaves_some_out(one, scope) for _, _, scope in leaves(Report((one,))))
         for one in report.requests
     )
     return Distribution(currency, len(costs), total(costs), ranked, dearest, partial)

@@ -35,6 +35,7 @@ def document(report: Report) -> dict[str, Any]:
             "unshared_stated": stated_values(report.unshared_stated),
             "stated": stated_values(report.stated),
             "lower_bound": report.is_lower_bound,
+            "sampled_requests": report.sampled,
         },
         "exchange": exchange_values(report),
         "unattributed": _unattributed(report.unattributed),

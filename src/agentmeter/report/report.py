@@ -145,6 +145,9 @@ class Report:
     stated: Stated | None = None
     unshared_stated: Stated | None = None
     exchange: tuple[CurrencyRate, ...] = ()
+    sampled: int = 0
+    """Requests that are known from a pipeline that drops others like them: of those, nothing is in
+    any total."""
 
     @property
     def amounts(self) -> Amounts:
@@ -154,7 +157,7 @@ class Report:
     @property
     def is_lower_bound(self) -> bool:
         """Whether the total leaves something out that one of its parts does."""
-        return any(part.is_lower_bound for part in self._parts())
+        return bool(self.sampled) or any(part.is_lower_bound for part in self._parts())
 
     @property
     def allocated(self) -> Amounts:
@@ -205,9 +208,10 @@ def build(
     tariffs: Mapping[str, Tariff],
     *,
     faults: Mapping[str, int] | None = None,
+    sampled: int = 0,
 ) -> Report:
     """The report over ``entries``, priced by the tariffs that they name (by digest)."""
-    return of_views(view(entries), tariffs, faults=faults)
+    return of_views(view(entries), tariffs, faults=faults, sampled=sampled)
 
 
 def of_views(
@@ -215,6 +219,7 @@ def of_views(
     tariffs: Mapping[str, Tariff],
     *,
     faults: Mapping[str, int] | None = None,
+    sampled: int = 0,
 ) -> Report:
     """The report over requests that are put together already."""
     reports = [_request(one, tariffs) for one in views]
@@ -222,6 +227,7 @@ def of_views(
         tuple(one for one in reports if one.request_id != UNATTRIBUTED),
         next((one for one in reports if one.request_id == UNATTRIBUTED), None),
         dict(faults or {}),
+        sampled=sampled,
     )
 
 

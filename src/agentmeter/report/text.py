@@ -25,6 +25,7 @@ def text(report: Report) -> str:
     if report.unattributed is not None:
         parts.append(_unattributed(report.unattributed))
     parts.extend(notes(report))
+    parts.extend(_sampled(report))
     parts.extend(_faults(report))
     return "\n".join(parts)
 
@@ -275,6 +276,20 @@ def _unattributed(one: RequestReport) -> str:
     return (
         f"\nunattributed: {one.calls} calls outside of any request, {usage_text(one.usage)}, "
         f"{cost['amount']} {cost['currency']} (wrap them in agentmeter.request)"
+    )
+
+
+def _sampled(report: Report) -> list[str]:
+    if not report.sampled:
+        return []
+    return ["", f"{sampled_text(report.sampled)}"]
+
+
+def sampled_text(requests: int) -> str:
+    """What is said where requests are known from a pipeline that samples."""
+    return (
+        f"sampled: {requests:,} requests are known only from a pipeline that drops others like "
+        "them, so that every total is a lower bound (agentmeter.configure(otlp=…) sends all)"
     )
 
 

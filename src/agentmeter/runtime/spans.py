@@ -12,6 +12,7 @@ from agentmeter.runtime.faults import FAULTS, guarded
 from agentmeter.runtime.state import STATE
 from agentmeter.semconv import names
 from agentmeter.semconv.fields import Attributes
+from agentmeter.semconv.sampling import drops
 from agentmeter.semconv.writing import owner_attributes, record_attributes
 
 if TYPE_CHECKING:
@@ -20,6 +21,8 @@ if TYPE_CHECKING:
 
 _SCOPE = "agentmeter"
 _current: tuple[trace.TracerProvider, trace.Tracer] | None = None
+_sampler = ""
+"""How the provider's sampler describes itself, where it drops any traces."""
 
 
 def start(scope: "Scope") -> None:
@@ -55,7 +58,8 @@ def _start(scope: "Scope") -> None:
 
 def _identity(scope: "Scope") -> Attributes:
     owner = owner_attributes(scope.owner) if STATE.stamp_owner else {}
-    return {names.REQUEST_ID: scope.request_id, **owner}
+    sampler = {names.SAMPLER: _sampler} if _sampler else {}
+    return {names.REQUEST_ID: scope.request_id, **sampler, **owner}
 
 
 def end(scope: "Scope", record: Record, tariff: "Tariff | None") -> Attributes | None:
@@ -120,10 +124,18 @@ def _cost_attributes(cost: Decimal, currency: str) -> Attributes:
 
 def _tracer(provider: trace.TracerProvider) -> trace.Tracer:
     """Our tracer of a provider, made once; making one is dear."""
-    global _current
+    global _current, _sampler
     if _current is None or _current[0] is not provider:
         from agentmeter.runtime.observe import watch  # which needs the scopes, which need this
 
         watch(provider)
+        _sampler = _described(provider)
         _current = (provider, provider.get_tracer(_SCOPE))
     return _current[1]
+
+
+def _described(provider: trace.TracerProvider) -> str:
+    """A sampler that drops traces is named on what it keeps, so that a report can tell."""
+    sampler = getattr(provider, "sampler", None)
+    described = str(sampler.get_description()) if sampler is not None else ""
+    return described if described and drops(described) else ""

@@ -11,7 +11,8 @@ Attributes = dict[str, Value]
 class SpanFields:
     """A span as every carrier has it. Instants in nanoseconds since the epoch, ids in hex.
 
-    ``scope`` is the instrumentation scope's name; ``failed`` whether its status is an error.
+    ``scope`` is the instrumentation scope's name; ``failed`` whether its status is an error;
+    ``trace_state`` as W3C has it, and samplers write into it.
     """
 
     name: str
@@ -23,3 +24,4 @@ class SpanFields:
     attributes: Mapping[str, Value]
     scope: str = "agentmeter"
     failed: bool = False
+    trace_state: str = ""

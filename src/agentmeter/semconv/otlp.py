@@ -102,6 +102,7 @@ def fields_from_json(span: Mapping[str, Any], scope: str = "agentmeter") -> Span
         },
         scope=scope,
         failed=(span.get("status") or {}).get("code") in (2, "STATUS_CODE_ERROR"),
+        trace_state=str(span.get("traceState") or ""),
     )
 
 

@@ -16,7 +16,7 @@ from decimal import Decimal
 from agentmeter.exceptions import MoneyError
 from agentmeter.model import METERS, Usage
 from agentmeter.model.money import plain
-from agentmeter.report.breakdown import KEYS, Leaf, is_lower_bound, leaves
+from agentmeter.report.breakdown import KEYS, Leaf, leaves, leaves_some_out
 from agentmeter.report.provenance import by_origin
 from agentmeter.report.report import Amounts, Report, RequestReport, ScopeReport
 from agentmeter.store.rows import LARGEST, Row
@@ -89,7 +89,8 @@ def leaf_rows(request: RequestReport) -> Iterator[Row]:
         yield {**shared_by_all, "leaf": False, "calls": 0, "tokens": 0}
     seen: set[tuple[int, str | None]] = set()
     for leaf in found:
-        yield {**shared_by_all, **_of_leaf(leaf, seen)}
+        row = {**shared_by_all, **_of_leaf(leaf, seen)}
+        yield {**row, "partial": leaves_some_out(request, leaf[2])}
 
 
 def _of_request(request: RequestReport) -> Row:
@@ -128,7 +129,6 @@ def _of_leaf(leaf: Leaf, seen: set[tuple[int, str | None]]) -> Row:
         "search_context": call.search_context,
         "calls": call.calls,
         "attempts": max(call.calls, len(call.attempts)),
-        "partial": is_lower_bound(scope),
         "firsts": _firsts(keys, seen),
         "tokens": usage.total_tokens,
         "total_input": call.usage.total_input,

@@ -32,6 +32,8 @@ class Contents:
     foreign_spans: int = 0
     recorded_faults: dict[str, dict[str, int]] = field(default_factory=dict)
     """What the writing processes counted as faults, by the id of the entry that says so."""
+    _only_sampled: dict[str, bool] = field(default_factory=dict)
+    """Whether all that is known of a request came through a pipeline that drops some."""
 
     def faults(self) -> dict[str, int]:
         """The problems of reading, and what the writers had counted, for a report."""
@@ -40,12 +42,19 @@ class Contents:
             counts.update(counted)
         return dict(counts)
 
+    @property
+    def sampled(self) -> int:
+        """Requests of which all that is known came through a pipeline that drops some."""
+        return sum(self._only_sampled.values())
+
     def take(self, read: Read) -> None:
         """Add what one span said."""
         if read.tariff is not None:
             self.tariffs[read.tariff.digest] = read.tariff
         if read.entry is not None:
             self.entries.append(read.entry)
+            name = read.entry.request_id
+            self._only_sampled[name] = read.sampled and self._only_sampled.get(name, True)
             self.foreign_spans += read.foreign
         if read.faults is not None:
             self.recorded_faults[read.faults[0]] = read.faults[1]

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from agentmeter.pricing import Cached, Catalog, Tariff
 from agentmeter.report.pricing import priced_now
 from agentmeter.report.report import Report, build
-from agentmeter.store.reader import read
+from agentmeter.store.reader import Contents, read
 
 if TYPE_CHECKING:
     from agentmeter.model import Entry
@@ -23,8 +23,9 @@ def report_on(source: str | Path) -> Report:
     was_on = gc.isenabled()
     gc.disable()  # collections in between would take as long as the reading
     try:
-        entries, tariffs, faults = recorded(Path(source))
-        return build(entries, tariffs, faults=faults)
+        contents = read(Path(source))
+        entries, tariffs = _priced(contents)
+        return build(entries, tariffs, faults=contents.faults(), sampled=contents.sampled)
     finally:
         if was_on:
             gc.enable()
@@ -33,7 +34,10 @@ def report_on(source: str | Path) -> Report:
 def recorded(source: Path) -> "tuple[list[Entry], dict[str, Tariff], dict[str, int]]":
     """The entries of a source, the tariffs that they name, and what could not be read."""
     contents = read(source)
-    entries, tariffs = contents.entries, contents.tariffs
-    if contents.foreign_spans:
-        entries, tariffs = priced_now(entries, tariffs, Cached(Catalog()))
-    return entries, tariffs, contents.faults()
+    return *_priced(contents), contents.faults()
+
+
+def _priced(contents: Contents) -> "tuple[list[Entry], dict[str, Tariff]]":
+    if not contents.foreign_spans:
+        return contents.entries, contents.tariffs
+    return priced_now(contents.entries, contents.tariffs, Cached(Catalog()))

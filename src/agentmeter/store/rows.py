@@ -18,6 +18,7 @@ from agentmeter.semconv.dialects import observed
 from agentmeter.semconv.fields import SpanFields
 from agentmeter.semconv.otlp import fields_from_json, odd_instants, parts_in
 from agentmeter.semconv.reading import entry_of
+from agentmeter.semconv.sampling import is_sampled
 
 ENTRY_COLUMNS = {
     "entry": "VARCHAR",
@@ -73,6 +74,8 @@ class Read:
     foreign: bool = False
     problems: list[str] = field(default_factory=list)
     faults: tuple[str, dict[str, int]] | None = None
+    sampled: bool = False
+    """Whether it came through a pipeline that drops some."""
 
 
 def read_span(span: Any, scope: str, place: str) -> Read:
@@ -93,9 +96,11 @@ def read_span(span: Any, scope: str, place: str) -> Read:
 def read_fields(fields: SpanFields, place: str) -> Read:
     """What a span says, as ``read_span`` says it, from whatever carrier it came."""
     try:
-        return _ASIDE.get(fields.attributes.get(names.ENTRY), _entry)(fields, place)
+        read = _ASIDE.get(fields.attributes.get(names.ENTRY), _entry)(fields, place)
     except (KeyError, TypeError, ValueError, AttributeError, ArithmeticError) as error:
         return Read(problems=[f"{place}: {type(error).__name__}: {error}"])
+    read.sampled = is_sampled(fields)
+    return read
 
 
 def _entry(fields: SpanFields, place: str) -> Read:

@@ -10,13 +10,14 @@ SELECT
     groupArrayIf(:most)(request_id, entangled),
     countIf(entangled),
     countIf(NOT entangled AND repeated),
-    count()
+    countIf(only_sampled)
 FROM (
     SELECT
         request_id,
         groupUniqArrayIf((scope_id, children, facts), entry = 'record') AS records,
         length(arrayDistinct(arrayMap(x -> x.1, records))) AS scopes,
         countIf(entry = 'record') > length(records) AS repeated,
+        minIf(sampled, entry != '') = 1 AS only_sampled,
         NOT (
             scopes > 0
             AND length(records) = scopes

@@ -9,13 +9,12 @@ from importlib.resources import files
 from agentmeter.model import METERS, Side
 from agentmeter.semconv import names
 from agentmeter.semconv.dialects import PREFIXES
+from agentmeter.semconv.sampling import STATED
 from agentmeter.store.clickhouse.address import backticked, quoted
 from agentmeter.store.clickhouse.layout import Layout
 
 _ATTRIBUTE = re.compile(r"@([a-z_]+(?:\.[a-z_]+)+)")
 _LISTED = (names.TAG, names.USAGE, names.EVIDENCE)
-SAMPLED = r"(^|,)ot=([^,]*;)?(th:0*[1-9a-f]|p:0*[1-9])"
-"""A trace state that says that not every trace was kept, as the conventions write it."""
 
 
 @cache
@@ -142,7 +141,7 @@ class Questions:
     def sampled(self) -> str:
         """Whether an entry came through a pipeline that drops some, and not from us ourselves."""
         ours = self.layout.resource(names.SCHEMA)
-        told = f"match(TraceState, {quoted(SAMPLED)}) OR {self.layout.text(names.SAMPLER)} != ''"
+        told = f"match(TraceState, {quoted(STATED)}) OR {self.layout.text(names.SAMPLER)} != ''"
         return f"({ours} = '' AND ({told}))"
 
     @property

@@ -13,7 +13,7 @@ from agentmeter.store.reader import Contents
 from agentmeter.store.rows import Read, read_fields
 
 _COLUMNS = ("SpanName", "TraceId", "SpanId", "ParentSpanId", "toUnixTimestamp64Nano(Timestamp)",
-            "Duration", "ScopeName", "StatusCode")  # fmt: skip
+            "Duration", "ScopeName", "StatusCode", "TraceState")  # fmt: skip
 _FAILED = ("Error", "STATUS_CODE_ERROR")
 
 
@@ -95,7 +95,7 @@ class Spans:
         return f"SELECT {columns} FROM {self._questions.table} WHERE {where} {rest}"
 
     def _read(self, row: Row) -> Read:
-        name, trace_id, span_id, parent, started, duration, scope, status, body = row[:9]
+        name, trace_id, span_id, parent, started, duration, scope, status, state, body = row[:10]
         fields = SpanFields(
             str(name),
             trace_id,
@@ -106,6 +106,7 @@ class Spans:
             self._layout.read(body),
             scope,
             status in _FAILED,
+            state,
         )
         return read_fields(fields, f"span {span_id} of trace {trace_id}")
 

@@ -18,6 +18,7 @@ from agentmeter.pricing.pricer import Pricer
 from agentmeter.pricing.tariff import Tariff
 from agentmeter.report.pricing import asked
 from agentmeter.report.report import Report, build
+from agentmeter.report.text import sampled_text
 from agentmeter.semconv import names
 from agentmeter.store.clickhouse.address import Address, quoted
 from agentmeter.store.clickhouse.layout import described
@@ -142,7 +143,9 @@ class SpanTable:
     ) -> tuple[list[str], bool]:
         assert self.server is not None
         sql = questions.entangled(found, _odd(found, refused), self.most)
-        ((listed, count, repeated, _),) = self.server.rows(sql)
+        ((listed, count, repeated, sampled),) = self.server.rows(sql)
+        if sampled:
+            self.problems.append(sampled_text(sampled))
         tied = self._tied(questions, found)
         if count + len(tied) > self.most:
             raise SourceError(
@@ -275,7 +278,7 @@ def request_report(
     contents = spans.named(request_id)
     tariffs = dict(spans.asides().tariffs)
     entries = [asked(entry, tariffs, pricer) for entry in contents.entries]
-    return build(entries, tariffs, faults=contents.faults())
+    return build(entries, tariffs, faults=contents.faults(), sampled=contents.sampled)
 
 
 __all__ = ["MOST", "Row", "SpanTable", "request_report"]
