@@ -12,6 +12,7 @@ from agentmeter.report.provenance import EVIDENCE, Origins, Paid, provenance
 from agentmeter.report.report import Report, RequestReport, ScopeReport
 from agentmeter.report.short_ids import short_ids
 from agentmeter.report.table import table
+from agentmeter.report.sampled import SAMPLED
 from agentmeter.report.totals import cells, figures, heads, notes, total_cells
 
 _TOP = 5
@@ -282,15 +283,12 @@ def _unattributed(one: RequestReport) -> str:
 def _sampled(report: Report) -> list[str]:
     if not report.sampled:
         return []
-    return ["", f"{sampled_text(report.sampled)}"]
+    return ["", sampled_text(report.sampled)]
 
 
 def sampled_text(requests: int) -> str:
     """What is said where requests are known from a pipeline that samples."""
-    return (
-        f"sampled: {requests:,} requests are known only from a pipeline that drops others like "
-        "them, so that every total is a lower bound (agentmeter.configure(otlp=…) sends all)"
-    )
+    return f"{requests:,} {SAMPLED} (agentmeter.configure(otlp=…) sends all)"
 
 
 def _faults(report: Report) -> list[str]:

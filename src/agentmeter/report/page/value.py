@@ -19,6 +19,7 @@ from agentmeter.report.page.percent import percent
 from agentmeter.report.page.spending import spendings
 from agentmeter.report.page.trees import MOST_SCOPES, tree_values
 from agentmeter.report.report import Amounts, Report, RequestReport, added
+from agentmeter.report.sampled import SAMPLED
 from agentmeter.report.totals import by_rule, exchange_values, stated_values
 
 COLUMNS = (
@@ -70,7 +71,7 @@ def page_value(
         "gaps": gap_values(report),
         "unattributed": figure_values(report.unattributed) if report.unattributed else None,
         "exchange": exchange_values(report),
-        "faults": dict(report.faults),
+        "faults": {**report.faults, **_sampled(report)},
         "margin": margin,
     }
     return {"report": value}
@@ -142,3 +143,8 @@ def _row(one: RequestReport, currency: str) -> list[Any]:
         int(one.is_lower_bound),
         len(one.missing),
     ]
+
+
+def _sampled(report: Report) -> dict[str, int]:
+    """What the page says beside the faults where requests come from a pipeline that samples."""
+    return {SAMPLED: report.sampled} if report.sampled else {}
