@@ -50,6 +50,8 @@ class Engine:
     def answer(self, sql: str, asked: dict[str, str], body: bytes, kind: str) -> bytes:
         """One request of the HTTP interface."""
         self.asked.append(sql)
+        if asked.get("database"):
+            self.run(f"USE {asked['database']}")
         values = {name: value for name, value in asked.items() if name.startswith("param_")}
         form = asked.get("default_format", "TabSeparated")
         if kind.startswith("multipart/form-data"):

@@ -37,7 +37,7 @@ from agentmeter.cli.app import app
 from agentmeter.exceptions import SourceError
 from agentmeter.model import Call, Entry, Kind, Owner, Record, Usage
 from agentmeter.model.evidence import REPORTED
-from agentmeter.pricing import Tariff
+from agentmeter.pricing import Tariff, Unpriced
 from agentmeter.pricing.keys import key_of
 from agentmeter.report.breakdown import breakdown
 from agentmeter.report.pricing import priced_now
@@ -236,7 +236,7 @@ def test_a_tariff_that_was_never_sent_is_the_pricers_if_it_is_the_same(
 
     class Nobody:
         def tariff(self, key: Any) -> Any:
-            return am.Unpriced("nobody knows")
+            return Unpriced("nobody knows")
 
     with SpanTable(table, Nobody()) as store:
         rows = rollup(store, "model")

@@ -84,10 +84,13 @@ def _typed(name: str, text: str) -> Value:
 
 
 def _texts(text: str) -> Value:
+    """A list as the collector writes it, or as others do who keep OTLP's own form of one."""
     try:
         listed = json.loads(text)
     except ValueError:
         return text
+    if isinstance(listed, dict):
+        listed = [one.get("stringValue") for one in listed.get("values", ())]
     return tuple(map(str, listed)) if isinstance(listed, list) else text
 
 
