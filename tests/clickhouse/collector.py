@@ -10,9 +10,9 @@ from pathlib import Path
 from typing import Any
 
 import orjson
-from tests.clickhouse.front import Engine
 
 from agentmeter.semconv.otlp import parts_in
+from tests.clickhouse.front import Engine
 
 _KINDS = ("Unspecified", "Internal", "Server", "Client", "Producer", "Consumer")
 _STATUS = {0: "Unset", 1: "Ok", 2: "Error", None: "Unset"}

@@ -12,17 +12,16 @@ import pytest
 
 pytest.importorskip("chdb", reason="python -m tests.clickhouse.run makes an environment for it")
 
-from tests.clickhouse.front import Engine, Front
-from tests.clickhouse.test_table import plainly
-from tests.store.folders import PRICER
-from tests.store.test_agreement import figures, work
-
 import agentmeter as am
 from agentmeter.report.report import build
 from agentmeter.store.clickhouse.address import address
 from agentmeter.store.clickhouse.table import SpanTable
 from agentmeter.store.reader import read
 from agentmeter.store.rollup import rollup
+from tests.clickhouse.front import Engine, Front
+from tests.clickhouse.test_table import plainly
+from tests.store.folders import PRICER
+from tests.store.test_agreement import figures, work
 
 COLLECTOR = os.environ.get("AGENTMETER_TEST_ROTEL", "")
 

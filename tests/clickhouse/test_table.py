@@ -13,6 +13,22 @@ from opentelemetry.sdk.trace import TracerProvider
 
 pytest.importorskip("chdb", reason="python -m tests.clickhouse.run makes an environment for it")
 
+import agentmeter as am
+from agentmeter.cli.app import app
+from agentmeter.exceptions import SourceError
+from agentmeter.model import Call, Entry, Kind, Owner, Record, Usage
+from agentmeter.model.evidence import REPORTED
+from agentmeter.pricing import Tariff, Unpriced
+from agentmeter.pricing.keys import key_of
+from agentmeter.report.breakdown import breakdown
+from agentmeter.report.pricing import priced_now
+from agentmeter.report.report import build
+from agentmeter.runtime.observe import watch
+from agentmeter.store.choice import Choice
+from agentmeter.store.clickhouse.address import Address, address
+from agentmeter.store.clickhouse.table import SpanTable, request_report
+from agentmeter.store.rollup import distribution, origins, rollup
+from agentmeter.testing import Kept
 from tests.clickhouse.collector import exported, exported_files
 from tests.clickhouse.front import Engine, Front
 from tests.property.overlaps import Overlaps, overlaps
@@ -31,23 +47,6 @@ from tests.store.test_agreement import (
     work,
 )
 from tests.store.test_foreign import document
-
-import agentmeter as am
-from agentmeter.cli.app import app
-from agentmeter.exceptions import SourceError
-from agentmeter.model import Call, Entry, Kind, Owner, Record, Usage
-from agentmeter.model.evidence import REPORTED
-from agentmeter.pricing import Tariff, Unpriced
-from agentmeter.pricing.keys import key_of
-from agentmeter.report.breakdown import breakdown
-from agentmeter.report.pricing import priced_now
-from agentmeter.report.report import build
-from agentmeter.runtime.observe import watch
-from agentmeter.store.choice import Choice
-from agentmeter.store.clickhouse.address import Address, address
-from agentmeter.store.clickhouse.table import SpanTable, request_report
-from agentmeter.store.rollup import distribution, origins, rollup
-from agentmeter.testing import Kept
 
 TABLES = ("otel_traces", "otel_traces_json")
 OF_LEAVES = tuple(by for by in BY if by != "origin")

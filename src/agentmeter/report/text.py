@@ -10,9 +10,9 @@ from agentmeter.report.distribution import Distribution
 from agentmeter.report.document import money
 from agentmeter.report.provenance import EVIDENCE, Origins, Paid, provenance
 from agentmeter.report.report import Report, RequestReport, ScopeReport
+from agentmeter.report.sampled import SAMPLED
 from agentmeter.report.short_ids import short_ids
 from agentmeter.report.table import table
-from agentmeter.report.sampled import SAMPLED
 from agentmeter.report.totals import cells, figures, heads, notes, total_cells
 
 _TOP = 5
