@@ -6,10 +6,10 @@ A seeded generator writes the calls straight into Parquet, in the layout of ``ag
 (which a smaller pass through real journals is held against): calls per request and tokens have a
 long tail. Every query runs on Parquet, on Parquet whose rows are fully shuffled, and on DuckDB's
 own tables; beside each the same figures by SQL written by hand for the same file. The best of three
-runs counts; memory is the peak of a process that did nothing else. With ``--chdb`` (run as
-``python -m benchmarks.scale``, with what ``tests.clickhouse.run`` installs) the same calls are asked
-about as spans in the collector's table. Then journals are compacted, beside DuckDB's ``read_json``
-of the same lines into Parquet.
+runs counts; memory is the peak of a process that did nothing else. With ``--chdb`` (and with what
+``tests.clickhouse.run`` installs: ``python -m benchmarks.scale``) the same calls are asked about as
+spans in the collector's table. Then journals are compacted, beside DuckDB's ``read_json`` of the
+same lines into Parquet.
 """
 
 import argparse
@@ -543,7 +543,7 @@ def main() -> None:
     parser.add_argument("--calls", type=int, default=10_000_000)
     parser.add_argument("--folder", type=Path, help="Where to work, with some 5 GB of room.")
     parser.add_argument("--ingest", type=float, default=1000, help="Megabytes of journals.")
-    parser.add_argument("--chdb", action="store_true", help="Also as spans, on ClickHouse's engine.")
+    parser.add_argument("--chdb", action="store_true", help="Also on ClickHouse's engine.")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory(dir=options.folder) as name:
         work = Path(name)

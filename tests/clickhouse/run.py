@@ -21,15 +21,17 @@ def main(arguments: list[str]) -> int:
     known = tomllib.loads((HERE / "environments.toml").read_text())
     python = environment("clickhouse", known["clickhouse"])
     command = [python, "-m", "pytest", "-rs", *(arguments or ["tests/clickhouse"])]
-    return subprocess.run(command, cwd=ROOT, check=False, env=os.environ | _collector(known)).returncode
+    here = os.environ | _collector(known)
+    return subprocess.run(command, cwd=ROOT, check=False, env=here).returncode
 
 
 def _collector(known: dict[str, dict[str, list[str]]]) -> dict[str, str]:
     try:
-        found = environment("rotel", known["rotel"]).parents[1].glob("lib/*/site-packages/rotel/rotel-agent")
+        folder = environment("rotel", known["rotel"]).parents[1]
     except subprocess.CalledProcessError:
         return {}
-    return {COLLECTOR: str(binary) for binary in found}
+    found = next(folder.glob("lib/*/site-packages/rotel/rotel-agent"), None)
+    return {COLLECTOR: str(found)} if found is not None else {}
 
 
 if __name__ == "__main__":
