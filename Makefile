@@ -6,7 +6,7 @@ FOCUS = .venvs/focus
 
 CHROMIUM ?= chromium
 
-.PHONY: demo page test test-dialects test-integrations test-focus test-page check clean
+.PHONY: demo page test test-clickhouse test-dialects test-integrations test-focus test-page check clean
 
 $(VENV)/.installed: pyproject.toml constraints.txt requirements-dev.txt
 	$(PYTHON) -m venv $(VENV)
@@ -21,6 +21,9 @@ test: $(VENV)/.installed
 
 test-dialects: $(VENV)/.installed
 	$(BIN)/python -m tests.dialects.run
+
+test-clickhouse: $(VENV)/.installed
+	$(BIN)/python -m tests.clickhouse.run
 
 test-integrations: $(VENV)/.installed
 	$(BIN)/python -m tests.integrations.run
