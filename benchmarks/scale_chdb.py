@@ -18,6 +18,8 @@ from agentmeter.store.clickhouse.table import SpanTable, request_report
 from agentmeter.store.journal import tariff_fields
 from agentmeter.store.rollup import distribution, rollup
 
+START = 1_785_000_000_000_000_000
+"""When the first call begins, as in ``scale``."""
 METERS = ("input", "cache_read", "output")
 ROOT = "substring(request_id, 1, 16)"
 COLUMNS = "Timestamp, TraceId, SpanId, SpanName, ServiceName, ScopeName, SpanAttributes, Duration"
@@ -71,7 +73,7 @@ def _bare(tariffs: list[Tariff]) -> dict[str, str]:
     sums = ", ".join(f"sum({_quantity(meter)})" for meter in METERS)
     parts = []
     for meter in METERS:
-        prices = [plain(one.quote(0, 1000).rates[meter].price) for one in tariffs]
+        prices = [plain(one.quote(START, 1000).rates[meter].price) for one in tariffs]
         listed = ", ".join(f"toDecimal128('{price}', 18)" for price in prices)
         parts.append(
             f"{_quantity(meter)} * [{listed}][indexOf({digests}, {A.format('agentmeter.tariff')})]"

@@ -214,15 +214,9 @@ def _collector(endpoint: str | None, headers: Any, token: str | None) -> Any:
     """The collector that records are sent to, where there is one."""
     if not endpoint:
         return None
-    from agentmeter.store.delivery import Collector
-    from agentmeter.store.protobuf import messages
-    from agentmeter.store.shipping import headers_of
+    from agentmeter.store.shipping import collector_at
 
-    messages()
-    try:
-        return Collector(endpoint, headers_of(headers, token))
-    except ValueError as error:
-        raise ConfigurationError(f"otlp (AGENTMETER_OTLP): {error}") from error
+    return collector_at(endpoint, headers, token)
 
 
 def _with_shipping(journal: Any, collector: Any) -> Any:

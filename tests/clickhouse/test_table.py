@@ -58,9 +58,7 @@ def table(request: pytest.FixtureRequest, engine: Engine, front: Front) -> Itera
     """An empty table of one of the two layouts, in a database of its own."""
     database = f"db{next(numbers)}"
     engine.create(database, request.param)
-    yield address(
-        f"clickhouse://default@127.0.0.1:{front.port}/{database}?table={request.param}"
-    )
+    yield address(f"clickhouse://default@127.0.0.1:{front.port}/{database}?table={request.param}")
     engine.run(f"DROP DATABASE {database}")
 
 
@@ -205,9 +203,7 @@ def priced_records() -> tuple[list[Entry], dict[str, Tariff]]:
     return entries, tariffs
 
 
-def test_prices_in_sql_are_those_of_python(
-    tmp_path: Path, engine: Engine, table: Address
-) -> None:
+def test_prices_in_sql_are_those_of_python(tmp_path: Path, engine: Engine, table: Address) -> None:
     """Steps, windows of the day and changes of price: every request's cost to the last decimal."""
     entries, tariffs = priced_records()
     report = build(entries, tariffs)
@@ -242,6 +238,16 @@ def test_a_tariff_that_was_never_sent_is_the_pricers_if_it_is_the_same(
     assert {row.key: (row.amounts, row.is_lower_bound) for row in rows} == {
         model: ({}, True) for _, model in MODELS
     }
+
+
+def test_a_table_of_others_spans_alone_is_a_report(engine: Engine, table: Address) -> None:
+    """Where nothing of ours ever wrote, each trace is a request, priced now, and a lower bound."""
+    exported(engine, f"{table.database}.{table.table}", [document(*FOREIGN).encode()])
+    report = build(*priced_now(foreign_entries(), {}, PRICER))
+    with SpanTable(table, PRICER) as store:
+        for by in ("request", "model", "user"):
+            assert rollup(store, by) == breakdown(report, by), by
+        assert all(row.is_lower_bound for row in rollup(store, "model"))
 
 
 def test_a_choice_takes_the_same(
@@ -312,7 +318,10 @@ def test_a_server_that_goes_away_is_said(
     journal(tmp_path / "j", meter.entries, meter.tariffs)
     filled(engine, table, tmp_path / "j")
     front.cut_after, front.cut_where = 40, "leaves"
-    with SpanTable(table, PRICER) as store, pytest.raises(SourceError, match="run it again") as told:
+    with (
+        SpanTable(table, PRICER) as store,
+        pytest.raises(SourceError, match="run it again") as told,
+    ):
         rollup(store, "request")
     assert str(table) in str(told.value)
     front.cut_where = "FROM asked"
@@ -355,7 +364,10 @@ def test_the_commands_read_a_table(
     plainly()
     journal(tmp_path / "j", meter.entries, meter.tariffs)
     filled(engine, table, tmp_path / "j")
-    where, run = f"clickhouse://default@127.0.0.1:{table.port}/{table.database}?table={table.table}", CliRunner().invoke
+    where, run = (
+        f"clickhouse://default@127.0.0.1:{table.port}/{table.database}?table={table.table}",
+        CliRunner().invoke,
+    )
     made = run(app, ["report", where, "--by", "user", "--json"], catch_exceptions=False)
     over = run(app, ["report", str(tmp_path / "j"), "--by", "user", "--json"])
     left, right = (orjson.loads(one.stdout)["rows"] for one in (made, over))

@@ -63,7 +63,9 @@ def test_text_in_a_map_becomes_what_it_was() -> None:
 
 def test_an_object_is_flat_again() -> None:
     """A name may be that of a value and the beginning of another's."""
-    text = '{"agentmeter":{"discarded":true,"discarded":{"reason":"x"},"usage":{"acme":{"page":3}}}}'
+    text = (
+        '{"agentmeter":{"discarded":true,"discarded":{"reason":"x"},"usage":{"acme":{"page":3}}}}'
+    )
     assert from_json(text) == {
         "agentmeter.discarded": True,
         "agentmeter.discarded.reason": "x",

@@ -11,7 +11,6 @@ if TYPE_CHECKING:
     from agentmeter.store.clickhouse.address import Address
 
 
-
 class SourceType(click.ParamType["Path | Address"]):
     """A path, or the address of a table; given to the command as it is."""
 
@@ -31,5 +30,3 @@ class SourceType(click.ParamType["Path | Address"]):
             return address(value)
         except ConfigurationError as error:
             self.fail(str(error), param, ctx)
-
-

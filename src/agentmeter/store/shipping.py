@@ -14,6 +14,7 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 
+from agentmeter.exceptions import ConfigurationError
 from agentmeter.latch import Latch
 from agentmeter.model import Entry
 from agentmeter.pricing.tariff import Tariff
@@ -21,7 +22,7 @@ from agentmeter.semconv.fields import Attributes, SpanFields
 from agentmeter.semconv.writing import fields_of
 from agentmeter.store.delivery import Answer, Collector
 from agentmeter.store.journal import tariff_fields
-from agentmeter.store.protobuf import export_request
+from agentmeter.store.protobuf import export_request, messages
 
 _Item = tuple[Entry, Tariff | None, Attributes | None]
 _Fault = Callable[[str, BaseException | None, int], None]
@@ -226,6 +227,17 @@ class Shipping:
 def _dated(fields: SpanFields, at_ns: int) -> SpanFields:
     """A tariff's span, of now: a table drops what is older than it keeps."""
     return replace(fields, started_ns=at_ns, ended_ns=at_ns)
+
+
+def collector_at(
+    endpoint: str, headers: Mapping[str, str] | str | None, token: str | None
+) -> Collector:
+    """The collector at an address. Raises ``ConfigurationError`` for what cannot be used."""
+    messages()
+    try:
+        return Collector(endpoint, headers_of(headers, token))
+    except ValueError as error:
+        raise ConfigurationError(f"otlp (AGENTMETER_OTLP): {error}") from error
 
 
 def headers_of(given: Mapping[str, str] | str | None, token: str | None) -> dict[str, str]:

@@ -40,9 +40,7 @@ class Layout:
 
 def described(server: Server, address: Address) -> Layout:
     """The layout of the table. Raises ``SourceError`` where it is no table of spans."""
-    found = {
-        str(row[0]): str(row[1]) for row in server.rows(f"DESCRIBE TABLE {address.relation}")
-    }
+    found = {str(row[0]): str(row[1]) for row in server.rows(f"DESCRIBE TABLE {address.relation}")}
     missing = [name for name in COLUMNS if name not in found]
     if missing:
         raise SourceError(

@@ -55,7 +55,6 @@ class Found:
         """Whether anything hangs together across requests."""
         return bool(self.untold or self.sharing or self.stray)
 
-
     def with_meters(self, more: Iterable[str]) -> "Found":
         """The same with meters that are in use besides."""
         return replace(self, meters=_in_order({*self.meters, *more}))

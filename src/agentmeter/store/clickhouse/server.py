@@ -168,7 +168,5 @@ def _external(told: Mapping[str, Told]) -> Any:
 
     data = ExternalData()
     for name, one in told.items():
-        data.add_file(
-            file_name=name, data=one.data, fmt="JSONEachRow", structure=one.structure
-        )
+        data.add_file(file_name=name, data=one.data, fmt="JSONEachRow", structure=one.structure)
     return data

@@ -37,6 +37,8 @@ class Spans:
 
     def of_requests(self, requests: Sequence[str]) -> Iterator[list[Read]]:
         """The spans of each request, one request after the other."""
+        if not requests:
+            return
         asked = self._text(names.REQUEST_ID)
         where = f"{asked} IN (SELECT request_id FROM asked)"
         sql = self._select(where, f"{asked} AS of", f"ORDER BY {asked}")

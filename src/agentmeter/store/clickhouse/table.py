@@ -25,7 +25,7 @@ from agentmeter.store.clickhouse.layout import described
 from agentmeter.store.clickhouse.prices import rate_table
 from agentmeter.store.clickhouse.questions import Found, Questions, found_in, quantity
 from agentmeter.store.clickhouse.relation import Relation
-from agentmeter.store.clickhouse.server import HTTPServer, Row, Server, Told
+from agentmeter.store.clickhouse.server import HTTPServer, Server, Told
 from agentmeter.store.clickhouse.spans import Spans, entries_in, ids
 from agentmeter.store.leaves import leaf_rows
 from agentmeter.store.source import Progress, silent
@@ -103,8 +103,9 @@ class SpanTable:
         found = found_in((row[0], row[1], row[2], row[3]))
         self._take_tariffs(spans, questions)
         _, refused = rate_table(self._tariffs.values(), ())
-        entangled, repeated = self._entangled(questions, found, refused)
-        rows = list(self._resolved(questions, spans, found, entangled)) if entangled else []
+        tied = self._tied(questions, found)
+        entangled, repeated = self._entangled(questions, found, refused, tied)
+        rows = list(self._resolved(spans, found, entangled, tied))
         found = found.with_meters(name[2:] for row in rows for name in row if name[:2] == "m_")
         self._relation = Relation(questions, found, repeated)
         columns = self._relation.types
@@ -139,19 +140,18 @@ class SpanTable:
         return {str(row[0]) for row in self.server.rows(sql) if row[0]}
 
     def _entangled(
-        self, questions: Questions, found: Found, refused: Iterable[str]
+        self, questions: Questions, found: Found, refused: Iterable[str], tied: list[str]
     ) -> tuple[list[str], bool]:
         assert self.server is not None
         sql = questions.entangled(found, _odd(found, refused), self.most)
         ((listed, count, repeated, sampled),) = self.server.rows(sql)
         if sampled:
             self.problems.append(sampled_text(sampled))
-        tied = self._tied(questions, found)
-        if count + len(tied) > self.most:
+        if count + len(tied) + found.untold > self.most:
             raise SourceError(
-                f"{self.address}: {count:,} requests have to be resolved one by one, and no more "
-                f"than {self.most:,} are in one report; compact journals instead, or name a table "
-                "or view with fewer of them"
+                f"{self.address}: {count:,} requests have to be resolved one by one, and "
+                f"{found.untold:,} spans of others that name none; no more than {self.most:,} are "
+                "in one report: name a view with a part of the table, or compact journals instead"
             )
         return sorted({*listed, *tied}), bool(repeated)
 
@@ -187,32 +187,44 @@ class SpanTable:
             f"SELECT {text(names.TARIFF)} AS digest, {told} FROM {questions.table} "
             f"WHERE digest != '' AND {text(names.ENTRY)} = 'record' GROUP BY digest"
         )
-        for digest, provider, model, response, tier, batch, speed, region, deployment, search in (
-            self.server.rows(sql)
-        ):
-            yield digest, Call(
-                provider or None,
-                model or None,
-                response_model=response or None,
-                service_tier=tier or None,
-                batch=batch == "true",
-                speed=speed or None,
-                region=region or None,
-                deployment=deployment or None,
-                search_context=search or None,
+        for (
+            digest,
+            provider,
+            model,
+            response,
+            tier,
+            batch,
+            speed,
+            region,
+            deployment,
+            search,
+        ) in self.server.rows(sql):
+            yield (
+                digest,
+                Call(
+                    provider or None,
+                    model or None,
+                    response_model=response or None,
+                    service_tier=tier or None,
+                    batch=batch == "true",
+                    speed=speed or None,
+                    region=region or None,
+                    deployment=deployment or None,
+                    search_context=search or None,
+                ),
             )
 
     # -- what SQL does not take apart ------------------------------------------------------------
 
     def _resolved(
-        self, questions: Questions, spans: Spans, found: Found, entangled: list[str]
+        self, spans: Spans, found: Found, entangled: list[str], tied: list[str]
     ) -> Iterator[dict[str, Any]]:
         """The leaves of the entangled requests; those that hang together in one go."""
-        tied = set(self._tied(questions, found))
-        together = [entry for one in spans.of_requests(sorted(tied)) for entry in self._said(one)]
+        together = [entry for one in spans.of_requests(tied) for entry in self._said(one)]
         together += self._said(spans.untold()) if found.untold else []
         yield from self._leaves(together)
-        alone = [one for one in entangled if one not in tied]
+        known = set(tied)
+        alone = [one for one in entangled if one not in known]
         batch: list[Entry] = []
         for number, one in enumerate(spans.of_requests(alone), 1):
             batch += self._said(one)
@@ -279,6 +291,3 @@ def request_report(
     tariffs = dict(spans.asides().tariffs)
     entries = [asked(entry, tariffs, pricer) for entry in contents.entries]
     return build(entries, tariffs, faults=contents.faults(), sampled=contents.sampled)
-
-
-__all__ = ["MOST", "Row", "SpanTable", "request_report"]
