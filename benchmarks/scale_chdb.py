@@ -21,7 +21,7 @@ from agentmeter.store.rollup import distribution, rollup
 START = 1_785_000_000_000_000_000
 """When the first call begins, as in ``scale``."""
 METERS = ("input", "cache_read", "output")
-ROOT = "substring(request_id, 1, 16)"
+ROOT = "concat('f', substring(request_id, 2, 15))"  # no call's id begins so
 COLUMNS = "Timestamp, TraceId, SpanId, SpanName, ServiceName, ScopeName, SpanAttributes, Duration"
 CALLS = f"""
 INSERT INTO scale.otel_traces ({COLUMNS})
