@@ -574,7 +574,7 @@ def main() -> None:
 
             leaves = folder / leaves_name("made")
             answer = in_a_process(measured_chdb, leaves, PRICER, tariffs())
-            show(f"ClickHouse's engine over spans (filled in {answer[2]:.0f} s)", answer)
+            show("ClickHouse's engine, over spans", answer)
         if options.ingest:
             ingest(work, options.ingest)
 
