@@ -49,8 +49,8 @@ def configure(
     ``AGENTMETER_STAMP_OWNER``, ``AGENTMETER_PROVENANCE``, ``AGENTMETER_CARRIER_KEY``,
     ``AGENTMETER_CARRY_TO``, ``AGENTMETER_PLANS``, ``AGENTMETER_PUBLIC_NAMES``,
     ``AGENTMETER_BUDGET_STORE``, ``AGENTMETER_PROVIDERS``, ``AGENTMETER_OTLP``,
-    ``AGENTMETER_OTLP_HEADERS``, ``AGENTMETER_OTLP_TOKEN``), which goes over ``[tool.agentmeter]`` of
-    the ``pyproject.toml`` in the working directory.
+    ``AGENTMETER_OTLP_HEADERS``, ``AGENTMETER_OTLP_TOKEN``), which goes over ``[tool.agentmeter]``
+    of the ``pyproject.toml`` in the working directory.
 
     ``directory`` is the journal's folder (``.agentmeter``), ``pricer`` takes the place of the
     default catalog, ``rate_card`` is laid over it, ``flush_on_close`` writes the journal before a
