@@ -1,10 +1,10 @@
 """Span fields ↔ OTLP JSON (opentelemetry-proto 1.x, JSON mapping: 64-bit integers as text)."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from agentmeter.semconv import names
-from agentmeter.semconv.fields import SpanFields, Value
+from agentmeter.semconv.fields import Attributes, SpanFields, Value
 
 _LATEST = 2**64 - 1
 
@@ -95,11 +95,7 @@ def fields_from_json(span: Mapping[str, Any], scope: str = "agentmeter") -> Span
         parent_span_id=_text(span, "parentSpanId") if span.get("parentSpanId") else None,
         started_ns=_instant(span, "startTimeUnixNano"),
         ended_ns=_instant(span, "endTimeUnixNano" if _ended(span) else "startTimeUnixNano"),
-        attributes={
-            entry["key"]: value
-            for entry in span.get("attributes", ())
-            if (value := _plain(entry["value"])) is not None
-        },
+        attributes=_attributes(span.get("attributes", ())),
         scope=scope,
         failed=(span.get("status") or {}).get("code") in (2, "STATUS_CODE_ERROR"),
         trace_state=str(span.get("traceState") or ""),
@@ -127,6 +123,18 @@ def odd_instants(span: Mapping[str, Any]) -> Iterator[str]:
     for name in ("startTimeUnixNano", "endTimeUnixNano"):
         if not 0 <= int(span.get(name) or 0) <= _LATEST:
             yield f"{name}: {span[name]!r:.60} is no instant in nanoseconds since 1970"
+
+
+def _attributes(given: Iterable[Mapping[str, Any]]) -> Attributes:
+    attributes: Attributes = {}
+    for entry in given:
+        held = entry["value"]
+        value = held.get("stringValue")
+        if value.__class__ is not str:  # as most are
+            value = _plain(held)
+        if value is not None:
+            attributes[entry["key"]] = value
+    return attributes
 
 
 def _plain(value: Mapping[str, Any]) -> Value | None:

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from decimal import Decimal
+from functools import lru_cache
 
 from agentmeter.model import (
     REPORTED,
@@ -57,39 +58,55 @@ def _texts(attributes: Mapping[str, Value], name: str) -> tuple[str, ...]:
     return value
 
 
-def _under(attributes: Mapping[str, Value], prefix: str) -> dict[str, Value]:
-    return {
-        name.removeprefix(prefix): value
-        for name, value in attributes.items()
-        if name.startswith(prefix)
-    }
+_FAMILIES = (names.TAG, names.USAGE, names.EVIDENCE, names.ATTRIBUTE)
+Families = Mapping[str, Mapping[str, Value]]
+"""Attributes whose names are open, by what their names begin with, and then by the rest."""
 
 
-def _owner(attributes: Mapping[str, Value]) -> Owner:
+def families(attributes: Mapping[str, Value]) -> Families:
+    """The attributes of tags, usage, evidence and an application's own, each told apart once."""
+    found: dict[str, dict[str, Value]] = {family: {} for family in _FAMILIES}
+    for name, value in attributes.items():
+        if (parts := _parted(name)) is not None:
+            found[parts[0]][parts[1]] = value
+    return found
+
+
+@lru_cache(4096)
+def _parted(name: str) -> tuple[str, str] | None:
+    """The family that an attribute is of, and the rest of its name; ``None`` for all others."""
+    end = name.find(".", len("agentmeter.")) + 1
+    return (name[:end], name[end:]) if name[:end] in _FAMILIES else None
+
+
+def _owner(attributes: Mapping[str, Value], found: Families) -> Owner:
     return Owner(
         _text(attributes, names.USER),
         _text(attributes, names.TENANT),
         _text(attributes, names.FEATURE),
         _text(attributes, names.PLAN),
-        {tag: str(value) for tag, value in _under(attributes, names.TAG).items()},
+        {tag: str(value) for tag, value in found[names.TAG].items()},
     )
 
 
-def _usage(attributes: Mapping[str, Value]) -> Usage:
-    return Usage(_under(attributes, names.USAGE))  # type: ignore[arg-type]  # Usage checks them
+def _usage(found: Families) -> Usage:
+    return Usage(found[names.USAGE])  # type: ignore[arg-type]  # Usage checks them
 
 
-def _evidence(attributes: Mapping[str, Value]) -> dict[str, Evidence]:
+def _evidence(
+    attributes: Mapping[str, Value], found: Families, usage: Usage
+) -> dict[str, Evidence]:
     if attributes.get(names.ALL_REPORTED) is True:
-        return dict.fromkeys(_usage(attributes), REPORTED)
+        return dict.fromkeys(usage, REPORTED)
     evidence = {}
-    for meter, value in _under(attributes, names.EVIDENCE).items():
+    for meter, value in found[names.EVIDENCE].items():
         source, _, extent = str(value).partition("/")
         evidence[meter] = Evidence(Source(source), Extent(extent))
     return evidence
 
 
-def _call(attributes: Mapping[str, Value]) -> Call:
+def _call(attributes: Mapping[str, Value], found: Families) -> Call:
+    usage = _usage(found)
     amount = _text(attributes, names.CHARGE_AMOUNT)
     return Call(
         provider=_text(attributes, names.PROVIDER),
@@ -106,8 +123,8 @@ def _call(attributes: Mapping[str, Value]) -> Call:
         stream=attributes.get(names.REQUEST_STREAM) is True,
         finish_reasons=_texts(attributes, names.FINISH_REASONS),
         attempts=tuple(attempt(text) for text in _texts(attributes, names.ATTEMPTS)),
-        usage=_usage(attributes),
-        evidence=_evidence(attributes),
+        usage=usage,
+        evidence=_evidence(attributes, found, usage),
         charge=Money(Decimal(amount), _required(attributes, names.CHARGE_CURRENCY))
         if amount is not None
         else None,
@@ -142,6 +159,7 @@ def _shares(attributes: Mapping[str, Value]) -> dict[str, int]:
 
 def _record(fields: SpanFields) -> Record:
     attributes = fields.attributes
+    found = families(attributes)
     place = _place(attributes)
     return Record(
         request_id=_required(attributes, names.REQUEST_ID),
@@ -149,20 +167,18 @@ def _record(fields: SpanFields) -> Record:
         parent_id=_text(attributes, names.PARENT_ID),
         kind=Kind(_required(attributes, names.KIND)),
         name=_required(attributes, names.NAME),
-        owner=_owner(attributes),
+        owner=_owner(attributes, found),
         started_ns=fields.started_ns,
         ended_ns=fields.ended_ns,
         status=Status(_required(attributes, names.STATUS)),
         error_type=_text(attributes, names.ERROR_TYPE),
-        call=_call(attributes) if names.REQUEST_STREAM in attributes else None,
+        call=_call(attributes, found) if names.REQUEST_STREAM in attributes else None,
         trace_id=fields.trace_id,
         span_id=fields.span_id,
         parent_span_id=fields.parent_span_id,
         parent_request_id=_text(attributes, names.PARENT_REQUEST_ID),
         late=attributes.get(names.LATE) is True,
-        attributes={
-            name: str(value) for name, value in _under(attributes, names.ATTRIBUTE).items()
-        },
+        attributes={name: str(value) for name, value in found[names.ATTRIBUTE].items()},
         observer=_text(attributes, names.OBSERVER) or "",
         shares=_shares(attributes),
         position=place[0],
@@ -181,7 +197,7 @@ def _opened(fields: SpanFields) -> Opened:
         request_id=_required(attributes, names.REQUEST_ID),
         scope_id=_required(attributes, names.SCOPE_ID),
         name=_required(attributes, names.NAME),
-        owner=_owner(attributes),
+        owner=_owner(attributes, families(attributes)),
         started_ns=fields.started_ns,
         trace_id=fields.trace_id,
         span_id=fields.span_id,
@@ -195,14 +211,16 @@ def _opened(fields: SpanFields) -> Opened:
 
 def _amendment(fields: SpanFields) -> Amendment:
     attributes = fields.attributes
+    found = families(attributes)
+    usage = _usage(found)
     discarded = attributes.get(names.DISCARDED)
     return Amendment(
         amendment_id=_required(attributes, names.AMENDMENT_ID),
         request_id=_required(attributes, names.REQUEST_ID),
         scope_id=_required(attributes, names.SCOPE_ID),
         at_ns=fields.started_ns,
-        usage=_usage(attributes),
-        evidence=_evidence(attributes),
+        usage=usage,
+        evidence=_evidence(attributes, found, usage),
         tariff=_text(attributes, names.TARIFF),
         discarded=discarded if isinstance(discarded, bool) else None,
         reason=_text(attributes, names.REASON),

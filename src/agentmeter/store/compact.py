@@ -97,18 +97,33 @@ def compact_alone(place: Path, pricer: Pricer, progress: Progress = silent) -> C
     if not taken:
         return Compacted((), 0, left_open, problems)
     before = sum(journal.stat().st_size for journal in taken)
+    done = _done(held, taken, pricer, progress, careful=False)
+    if done is None:
+        done = _done(held, taken, pricer, progress, careful=True)
+        assert done is not None
+    return replace(
+        done, left_open=left_open, problems=(*problems, *done.problems), bytes_before=before
+    )
+
+
+def _done(
+    held: Holdings, taken: tuple[Path, ...], pricer: Pricer, progress: Progress, *, careful: bool
+) -> Compacted | None:
+    """Journals compacted; ``None``, and nothing done, where they have to be read with more care."""
+    place = held.folder
     with workplace(place) as work, connect(work) as connection:
-        source = Source(work, pricer, progress)
+        source = Source(work, pricer, progress, careful)
         source.take(taken)
         merged = _taken_in(held, source.lines.count, connection)
         writing = Writing(place, work, connection, held, merged, progress)
         generation = writing.compacted(source.lines, source.digest)
+        if writing.odd and not careful:
+            return None
         writing.put_in_place(replace(generation, replaces=(
             *(journal.name for journal in taken), *(name for one in merged for name in one.files)
         )))  # fmt: skip
         after = sum((place / name).stat().st_size for name in generation.files)
-    return Compacted(taken, source.lines.count, left_open, (*problems, *source.problems), before,
-                     after)  # fmt: skip
+    return Compacted(taken, source.lines.count, (), tuple(source.problems), 0, after)
 
 
 def _why_left(journal: Path) -> str:
@@ -147,6 +162,7 @@ class Writing:
     merged: tuple[Generation, ...]
     progress: Progress
     name: str = field(default_factory=lambda: os.urandom(6).hex())
+    odd: bool = False
     _digest: int = 0
     _rows: int = 0
     _total: int = 0
@@ -183,6 +199,7 @@ class Writing:
         tariffs = known_tariffs(self.connection, [fresh, *([held] if held else [])])
         with Lines(self.work / "leaves.jsonl") as lines:
             found = Resolver(self.connection, fresh, held, tariffs, lines, self._seen).run()
+        self.odd = found.odd
         target = self.work / leaves_name(self.name)
         relation = lines.select(LEAF_COLUMNS)
         write(self.connection, relation, target, "request_id, started_ns", LEAF_ROWS)

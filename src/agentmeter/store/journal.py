@@ -38,7 +38,7 @@ _Item = tuple[Entry, Tariff | None, Attributes | None]
 _BATCH = 512
 _PAUSE = 0.05
 _MOST = 200_000
-_HEAD = (
+HEAD = (
     b'{"resourceSpans":[{"resource":{"attributes":[{"key":"service.name","value":'
     b'{"stringValue":"agentmeter"}},{"key":"'
     + names.SCHEMA.encode()
@@ -46,12 +46,13 @@ _HEAD = (
     + str(names.SCHEMA_VERSION).encode()
     + b'"}}]},"scopeSpans":[{"scope":{"name":"agentmeter"},"spans":['
 )
-_TAIL = b"]}]}]}\n"
+TAIL = b"]}]}]}\n"
+"""What stands around the one span of every line."""
 
 
 def line_of(fields: SpanFields) -> bytes:
     """One line of the journal. Text that is no Unicode is written with its bad parts escaped."""
-    return _HEAD + _json(span_json(fields)) + _TAIL
+    return HEAD + _json(span_json(fields)) + TAIL
 
 
 def _json(value: Any) -> bytes:

@@ -18,12 +18,13 @@ from agentmeter.pricing.tariff import Tariff
 from agentmeter.report.report import RequestReport, build
 from agentmeter.store.leaves import leaf_rows
 from agentmeter.store.parquet import Fetched, Lines, entry_rows, read_fetched
+from agentmeter.store.rows import Read
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
 
-_REQUEST = 7
-"""Where the request id stands in a fetched row."""
+_PLACE, _REQUEST = 3, 7
+"""Where the place and the request id stand in a fetched row."""
 _PAUSE = 50_000
 
 
@@ -38,6 +39,8 @@ class Resolved:
     missing: set[str] = field(default_factory=set)
     again: list[str] = field(default_factory=list)
     refused: dict[str, str] = field(default_factory=dict)
+    odd: bool = False
+    """Whether something could not be read of which no row says where it stood."""
 
 
 @dataclass(slots=True)
@@ -82,7 +85,7 @@ class Resolver:
 
     def _write(self, request_id: str, rows: Iterable[Fetched]) -> int:
         """Resolve what belongs together; what cannot be is refused, and keeps nothing else back."""
-        read = [read_fetched(row) for row in rows]
+        read = [self._read(row) for row in rows]
         entries = [one.entry for one in read if one.entry is not None]
         try:
             report = build(entries, self.tariffs)
@@ -92,6 +95,12 @@ class Resolver:
         for request in (*report.requests, *([report.unattributed] if report.unattributed else [])):
             self._write_request(request)
         return len(read)
+
+    def _read(self, row: Fetched) -> Read:
+        read = read_fetched(row)
+        if read.problems and row[_PLACE] is None:
+            self.found.odd = True
+        return read
 
     def _write_request(self, request: RequestReport) -> None:
         try:

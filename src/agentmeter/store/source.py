@@ -15,6 +15,7 @@ from agentmeter.report.pricing import asked
 from agentmeter.semconv.otlp import span_json
 from agentmeter.store.folder import is_journal
 from agentmeter.store.journal import tariff_fields
+from agentmeter.store.own_lines import own_row
 from agentmeter.store.parquet import Lines
 from agentmeter.store.reader import documents, is_binary
 from agentmeter.store.rows import Row, rows_of
@@ -33,11 +34,16 @@ def silent(stage: str, done: int, total: int) -> None:
 
 @dataclass(slots=True)
 class Source:
-    """The entries of journals as rows, each read once."""
+    """The entries of journals as rows, each read once.
+
+    Not ``careful``, lines that look like our own are not read in full (see ``own_lines``); the
+    resolver, which does so, then says whether something in them was odd.
+    """
 
     work: Path
     pricer: Pricer
     progress: Progress = silent
+    careful: bool = True
     digest: int = 0
     problems: list[str] = field(default_factory=list)
     lines: Lines = field(init=False)
@@ -75,6 +81,10 @@ class Source:
             yield from documents(file.read_bytes())
 
     def _line(self, line: bytes, place: str) -> None:
+        own = None if self.careful else own_row(line)
+        if own is not None:
+            self._put(own)
+            return
         for row, read in rows_of(line, place):
             self.problems.extend(read.problems)
             if read.tariff is not None:
