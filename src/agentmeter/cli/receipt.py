@@ -62,7 +62,7 @@ def receipt(
     """
     if plan is not None and plans is None:
         raise click.UsageError("--plan names one of the plans in --plans; give that as well")
-    made = made_from(where(source))
+    made = made_from(where(source), request_id if plans is None else None)
     (one,) = only(made, request_id).requests
     try:
         public = names_from_file(names) if names is not None else project_public_names()

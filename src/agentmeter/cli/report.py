@@ -25,7 +25,7 @@ from agentmeter.report.report import Report
 from agentmeter.report.text import request_text
 from agentmeter.store import recorded as store
 from agentmeter.store.choice import Choice
-from agentmeter.store.recorded import report_on
+from agentmeter.store.recorded import report_holding
 
 if TYPE_CHECKING:
     from agentmeter.store.clickhouse.address import Address
@@ -97,7 +97,8 @@ def report(
     elif by is not None and request_id is None and is_compacted(place):
         show_chosen(place, by, choice, spread=False, as_json=as_json)
     else:
-        made = edge.applied(made_from(place))
+        alone = None if edge.allocations else request_id  # a period's cost is shared among all
+        made = edge.applied(made_from(place, alone))
         made = only(made, request_id) if request_id is not None else made
         _show(
             made,
@@ -190,10 +191,10 @@ def _fetched(table: "Address", request_id: str) -> Report:
         raise click.ClickException(str(error)) from error
 
 
-def made_from(source: Path) -> Report:
-    """The report over a source."""
+def made_from(source: Path, request_id: str | None = None) -> Report:
+    """The report over a source, or over the requests in it whose id begins so."""
     try:
-        return report_on(source)
+        return report_holding(source, request_id)
     except SourceError as error:
         raise click.ClickException(str(error)) from error
 

@@ -163,6 +163,7 @@ class Writing:
     progress: Progress
     name: str = field(default_factory=lambda: os.urandom(6).hex())
     odd: bool = False
+    shared: bool = True
     _digest: int = 0
     _rows: int = 0
     _total: int = 0
@@ -203,6 +204,8 @@ class Writing:
         target = self.work / leaves_name(self.name)
         relation = lines.select(LEAF_COLUMNS)
         write(self.connection, relation, target, "request_id, started_ns", LEAF_ROWS)
+        shares = self.connection.execute(f"SELECT count(shares) FROM {fresh}").fetchone()
+        self.shared = shares != (0,)
         count = self.connection.execute(
             f"SELECT count(*) FROM read_parquet({quoted(target)})"
         ).fetchone()
@@ -238,6 +241,7 @@ class Writing:
             currencies=tuple(sorted(found.currencies)),
             missing=tuple(sorted(found.missing)),
             refused=found.refused,
+            shared=self.shared,
         )
 
     def put_in_place(self, generation: Generation) -> None:

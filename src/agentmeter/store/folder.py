@@ -37,7 +37,8 @@ class Generation:
     resolved anew with it, whose leaves in earlier generations no longer hold. ``meters`` (those of
     the table), ``own_meters`` and ``currencies`` are the ones in use; ``missing`` are
     the digests of tariffs that were named and not found; ``refused`` are the requests that have no
-    leaves, and why: they are read, and reported one by one, but not added up in SQL.
+    leaves, and why: they are read, and reported one by one, but not added up in SQL. ``shared`` is
+    whether any entry's work is shared among requests, which a look at all of them would tell.
     """
 
     name: str
@@ -52,6 +53,7 @@ class Generation:
     currencies: tuple[str, ...] = ()
     missing: tuple[str, ...] = ()
     refused: Mapping[str, str] = field(default_factory=dict)
+    shared: bool = True
     layout: int = LAYOUT
 
     @property

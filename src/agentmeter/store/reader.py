@@ -246,7 +246,7 @@ def _read_appended(file: Path, read_so_far: dict[Path, int], contents: Contents)
     whole = data.rfind(b"\n") + 1
     read_so_far[file] = begin + whole
     for number, line in enumerate(data[:whole].splitlines(), 1):
-        _read_line(line, f"{file}, line {number} after byte {begin}", contents)
+        read_line(line, f"{file}, line {number} after byte {begin}", contents)
 
 
 def _naming(ids: set[str], folder: Path) -> list[Entry]:
@@ -260,30 +260,34 @@ def _naming(ids: set[str], folder: Path) -> list[Entry]:
 def _named_now(ids: set[str], folder: Path) -> list[Entry]:
     held = holdings(folder)
     contents = Contents()
-    for generation in held.generations:
-        _read_named(folder / entries_name(generation.name), sorted(ids), contents)
+    if held.generations:
+        _read_named(held, sorted(ids), contents)
     wanted = tuple(orjson.dumps(one)[1:-1] for one in ids)
     for file in held.texts:
         with file.open("rb") as lines:
             for number, line in enumerate(lines, 1):
                 if any(one in line for one in wanted):
-                    _read_line(line, f"{file}, line {number}", contents)
+                    read_line(line, f"{file}, line {number}", contents)
     return contents.entries
 
 
-def _read_named(file: Path, ids: list[str], contents: Contents) -> None:
+def _read_named(held: Holdings, ids: list[str], contents: Contents) -> None:
     from agentmeter.store.parquet import connect, entry_rows, quoted, read_fetched
 
+    theirs = f"WHERE request_id IN ({', '.join('?' * len(ids))})"  # finds the row group
+    shared = "WHERE shares IS NOT NULL AND list_has_any(shares, ?)"
     with connect() as connection:
-        relation = f"read_parquet({quoted(file)})"
-        theirs = f"WHERE request_id IN ({', '.join('?' * len(ids))})"  # finds the row group
-        shared = "WHERE shares IS NOT NULL AND list_has_any(shares, ?)"
-        for rest, values in ((theirs, ids), (shared, [ids])):
-            for row in entry_rows(connection, relation, rest, values):
-                contents.take(read_fetched(row))
+        for one in held.generations:
+            relation = f"read_parquet({quoted(held.folder / entries_name(one.name))})"
+            asked: list[tuple[str, object]] = [(theirs, ids)]
+            asked += [(shared, [ids])] if one.shared else []
+            for rest, values in asked:
+                for row in entry_rows(connection, relation, rest, values):
+                    contents.take(read_fetched(row))
 
 
-def _read_line(line: bytes, place: str, contents: Contents) -> None:
+def read_line(line: bytes, place: str, contents: Contents) -> None:
+    """Read one line of OTLP JSON; ``place`` begins what is said of faults."""
     try:
         for span, scope in spans_in(orjson.loads(line)):
             contents.take(read_span(span, scope, place))

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from agentmeter.pricing import Cached, Catalog, Tariff
 from agentmeter.report.pricing import priced_now
 from agentmeter.report.report import Report, build
+from agentmeter.store.one_request import read_one
 from agentmeter.store.reader import Contents, read
 
 if TYPE_CHECKING:
@@ -20,10 +21,15 @@ def report_on(source: str | Path) -> Report:
     Calls known from the spans of other instrumentations alone are priced now. Raises
     ``SourceError`` where there is nothing to read; what could not be read of it is in ``faults``.
     """
+    return report_holding(Path(source), None)
+
+
+def report_holding(source: Path, request_id: str | None) -> Report:
+    """The report on ``source``, which may leave out all requests whose id begins otherwise."""
     was_on = gc.isenabled()
     gc.disable()  # collections in between would take as long as the reading
     try:
-        contents = read(Path(source))
+        contents = _contents(source, request_id)
         entries, tariffs = _priced(contents)
         return build(entries, tariffs, faults=contents.faults(), sampled=contents.sampled)
     finally:
@@ -35,6 +41,12 @@ def recorded(source: Path) -> "tuple[list[Entry], dict[str, Tariff], dict[str, i
     """The entries of a source, the tariffs that they name, and what could not be read."""
     contents = read(source)
     return *_priced(contents), contents.faults()
+
+
+def _contents(source: Path, request_id: str | None) -> Contents:
+    """What a source holds; of a folder no more than the request, where that stands for itself."""
+    one = read_one(source, request_id) if request_id and source.is_dir() else None
+    return one or read(source)
 
 
 def _priced(contents: Contents) -> "tuple[list[Entry], dict[str, Tariff]]":
