@@ -41,6 +41,7 @@ def configure(
     otlp: str | None = None,
     otlp_headers: Mapping[str, str] | str | None = None,
     otlp_token: str | None = None,
+    metrics: bool | None = None,
 ) -> None:
     """Set up metering; optional, and may be called again.
 
@@ -49,8 +50,8 @@ def configure(
     ``AGENTMETER_STAMP_OWNER``, ``AGENTMETER_PROVENANCE``, ``AGENTMETER_CARRIER_KEY``,
     ``AGENTMETER_CARRY_TO``, ``AGENTMETER_PLANS``, ``AGENTMETER_PUBLIC_NAMES``,
     ``AGENTMETER_BUDGET_STORE``, ``AGENTMETER_PROVIDERS``, ``AGENTMETER_OTLP``,
-    ``AGENTMETER_OTLP_HEADERS``, ``AGENTMETER_OTLP_TOKEN``), which goes over ``[tool.agentmeter]``
-    of the ``pyproject.toml`` in the working directory.
+    ``AGENTMETER_OTLP_HEADERS``, ``AGENTMETER_OTLP_TOKEN``, ``AGENTMETER_METRICS``), which goes over
+    ``[tool.agentmeter]`` of the ``pyproject.toml`` in the working directory.
 
     ``directory`` is the journal's folder (``.agentmeter``), ``pricer`` takes the place of the
     default catalog, ``rate_card`` is laid over it, ``flush_on_close`` writes the journal before a
@@ -69,6 +70,9 @@ def configure(
     ``otlp`` is a collector's address (``http://host:4318``) that all records are sent to as well,
     whatever the application's own exporter samples; with ``otlp_headers`` (a mapping, or
     ``name=value,name=value``) and ``otlp_token`` as bearer.
+    ``metrics`` counts cost, tokens, calls, requests, waste and the use of budgets as OpenTelemetry
+    metrics of the global ``MeterProvider`` (off), by provider, model, feature, plan, meter and
+    outcome, never by user or request.
 
     A name in the environment or in the table that is no setting is counted as a fault.
     Raises ``ConfigurationError``, ``RateCardError`` and ``PlanError``; then nothing has changed.
@@ -93,6 +97,7 @@ def configure(
             "otlp": otlp,
             "otlp_headers": otlp_headers,
             "otlp_token": otlp_token,
+            "metrics": metrics,
         },
         os.environ,
         project_settings(),
@@ -105,6 +110,7 @@ def configure(
     hosts = hosts_in(settings.value("carry_to"))
     names = _names(settings.value("public_names"))
     served = providers_in(settings.value("providers"))
+    counts = settings.switch("metrics")
     chosen = _pricer(pricer, card)
     charged = _plans(book, card)
     store = settings.value("budget_store")
@@ -130,6 +136,7 @@ def configure(
         STATE.providers = served
         STATE.plans = charged
         STATE.public_names = names
+        _count(on=counts)
         STATE.configured = True
         STATE.settings = {
             "directory": str(folder.absolute()),
@@ -149,6 +156,7 @@ def configure(
             "otlp": endpoint,
             "otlp_headers": headers,
             "otlp_token": token,
+            "metrics": counts,
         }
 
 
@@ -282,6 +290,14 @@ def _count_strangers(settings: Settings) -> None:
             FAULTS.count(f"configuration: {problem}")
 
 
+def _count(*, on: bool) -> None:
+    """Switch metrics on or off; what they need is loaded once they are wanted."""
+    if on or (STATE.configured and STATE.settings.get("metrics")):
+        from agentmeter.runtime.metrics import switch
+
+        switch(on=on)
+
+
 _NEUTRAL: Mapping[str, Any] = {
     "rate_card": "",
     "plans": "",
@@ -295,6 +311,7 @@ _NEUTRAL: Mapping[str, Any] = {
     "provenance": True,
     "flush_on_close": False,
     "otlp": "",
+    "metrics": False,
 }
 """What each setting is where the one that was made cannot be used."""
 

@@ -29,6 +29,8 @@ if TYPE_CHECKING:
 
 Listener = Callable[["Ledger", Entry | None], None]
 """Called with a ledger and what was added to it, or ``None`` when its request is over."""
+StrayWatcher = Callable[[Entry, "Tariff | None"], None]
+"""Called with what was recorded outside of any request, and the tariff that it names."""
 ToolWatcher = Callable[["Ledger", str, Callable[[], Mapping[str, Any]]], None]
 """Called with a ledger, a tool's name and what gives the tool's arguments."""
 BudgetWatcher = Callable[["Ledger | None", "Iterable[Account]"], None]
@@ -45,6 +47,8 @@ class Ledger:
 
     watchers: "ClassVar[tuple[Listener, ...]]" = ()
     """Who listens to the ledgers of all requests."""
+    stray_watcher: "ClassVar[StrayWatcher | None]" = None
+    """Who wants to know of work that is outside of any request, and so in no ledger."""
     tool_watcher: "ClassVar[ToolWatcher | None]" = None
     """Who wants to know of every tool that is run, by name and arguments."""
     budget_watcher: "ClassVar[BudgetWatcher | None]" = None
@@ -218,6 +222,17 @@ class Ledger:
         with self._lock:
             tariffs = dict(self._tariffs)
         return self._view(), tariffs
+
+    def priced_views(self) -> "tuple[list[RequestView], Mapping[str, Tariff]]":
+        """The request, or all that share this work with their parts of it, and the tariffs."""
+        from agentmeter.attribution.view import view
+
+        with self._lock:
+            entries, tariffs = list(self._entries), dict(self._tariffs)
+        return [one for one in view(entries) if self._is_mine(one.request_id)], tariffs
+
+    def _is_mine(self, request_id: str) -> bool:
+        return request_id in self.shares if self.shares else request_id == self.request_id
 
     def _fold(self) -> None:
         """Fold what was known when this began, as a rule on the counter's thread."""

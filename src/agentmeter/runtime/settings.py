@@ -45,6 +45,7 @@ SETTINGS = (
     Setting("budget", None, ()),
     Setting("budget_store", "AGENTMETER_BUDGET_STORE", is_secret=True),
     Setting("providers", "AGENTMETER_PROVIDERS", {}),
+    Setting("metrics", "AGENTMETER_METRICS", False),
     Setting("otlp", "AGENTMETER_OTLP"),
     Setting("otlp_headers", "AGENTMETER_OTLP_HEADERS", is_secret=True),
     Setting("otlp_token", "AGENTMETER_OTLP_TOKEN", is_secret=True),

@@ -2,11 +2,11 @@
 
 import threading
 import weakref
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
-from typing import Any
+from typing import Any, ClassVar
 
 from agentmeter.exceptions import BudgetExceeded
 from agentmeter.model import Owner
@@ -53,6 +53,9 @@ def _smaller(one: Any, other: Any) -> Any:
 
 class Account:
     """One budget at work. ``key`` names it in the store, ``place`` to people."""
+
+    watcher: "ClassVar[Callable[[Account, str], None] | None]" = None
+    """Who wants to know of every call that a budget refused, clamped, let past …"""
 
     def __init__(
         self,
@@ -110,6 +113,12 @@ class Account:
         """One more call was refused, clamped, let past the limit …"""
         with _COUNTING:
             self.counts[what] += 1
+        if Account.watcher is not None:
+            Account.watcher(self, what)
+
+    def spent(self) -> Draw:
+        """What is spent, as the store says."""
+        return self.store.standing([self.key])[0].spent
 
     def seconds_passed(self, now_ns: int) -> Decimal:
         """Seconds since the scope began."""
@@ -206,6 +215,11 @@ class Rules:
             account = self._accounts.setdefault(key, made)
             self._sweep(now_ns)
         return account
+
+    def in_force(self, now_ns: int) -> list[Account]:
+        """The accounts of periods that are not over."""
+        known = list(self._accounts.values())
+        return [one for one in known if one.until_ns is None or one.until_ns > now_ns]
 
     def _sweep(self, now_ns: int) -> None:
         """Let go of periods that are over, now and then."""

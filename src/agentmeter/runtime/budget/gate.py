@@ -90,6 +90,10 @@ class Gate:
             for account in (*self._rules.accounts(one.owner, now), *one.accounts)
         ]
 
+    def accounts(self, now_ns: int) -> list[Account]:
+        """The accounts that this process knows: of rules in force, and of requests."""
+        return [*self._rules.in_force(now_ns), *self._requests.values()]
+
     def remaining(self, scope: "Scope") -> Remaining:
         """What is left of the budgets above ``scope``, the tightest of each measure."""
         accounts = [part.account for part in self.parts(scope)]
