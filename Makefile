@@ -3,10 +3,11 @@ VENV ?= .venv
 BIN = $(VENV)/bin
 FOCUS_PYTHON ?= python3.12
 FOCUS = .venvs/focus
+CHDB = .venvs/chdb
 
 CHROMIUM ?= chromium
 
-.PHONY: demo page test test-clickhouse test-dialects test-integrations test-focus test-page check clean
+.PHONY: demo page test test-clickhouse test-dialects test-integrations test-focus test-grafana test-page check clean
 
 $(VENV)/.installed: pyproject.toml constraints.txt requirements-dev.txt
 	$(PYTHON) -m venv $(VENV)
@@ -35,6 +36,14 @@ $(FOCUS)/.installed: tests/render/focus-validator.txt
 
 test-focus: $(VENV)/.installed $(FOCUS)/.installed
 	$(BIN)/python -m pytest -rs tests/render/test_focus_validator.py
+
+$(CHDB)/.installed: tests/render/grafana-engine.txt
+	$(PYTHON) -m venv $(CHDB)
+	$(CHDB)/bin/pip install --quiet --disable-pip-version-check -r $<
+	touch $@
+
+test-grafana: $(VENV)/.installed $(CHDB)/.installed
+	$(BIN)/python -m pytest -rs tests/render/test_grafana.py
 
 web/node_modules/.installed: web/package-lock.json
 	cd web && npm ci --ignore-scripts --no-audit --no-fund

@@ -131,9 +131,8 @@ def test_late_usage_is_added_once(reading: Reading) -> None:
 
 def test_waste_that_is_taken_back_stays_counted_and_is_not_counted_twice(reading: Reading) -> None:
     """A counter never falls: discarded, kept and discarded again is one and the same dollar."""
-    with am.request("ask") as request:
-        with am.branch("b") as branch:
-            am.charge("x", usd="1")
+    with am.request("ask") as request, am.branch("b") as branch:
+        am.charge("x", usd="1")
     seen = []
     for say in (branch.discard, branch.keep, branch.discard):
         say()
@@ -155,10 +154,10 @@ def test_what_is_in_no_request_counts_too(reading: Reading) -> None:
 
 def test_shared_work_counts_once(reading: Reading) -> None:
     """Three requests share ten tokens and a dollar: ten tokens and a dollar in the totals."""
-    with am.request("a", plan="p") as one, am.request("b", new=True) as other:
-        with am.shared([one, other, "c" * 32]):
-            call(am.Usage(input=10))
-            am.charge("x", usd="1")
+    requests = am.request("a", plan="p"), am.request("b", new=True)
+    with requests[0] as one, requests[1] as other, am.shared([one, other, "c" * 32]):
+        call(am.Usage(input=10))
+        am.charge("x", usd="1")
     assert reading.points("agentmeter.tokens") == {
         by(provider="openai", model="gpt-5", meter="input"): 10
     }

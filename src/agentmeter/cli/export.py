@@ -7,6 +7,7 @@ import click
 
 from agentmeter.cli.report import WRITABLE, made_from, where
 from agentmeter.exceptions import MoneyError
+from agentmeter.render.grafana import Columns, dashboard
 from agentmeter.render.speedscope import speedscope as profile
 from agentmeter.report.focus import focus_rows, left_out
 from agentmeter.report.report import Report
@@ -88,3 +89,21 @@ def speedscope(source: Path | None, output: Path | None, most: int) -> None:
     missing = sum(len(one.missing) for one in made.requests)
     if missing:
         click.echo(f"{missing} quantities have no price and are in no profile", err=True)
+
+
+@export.command()
+@click.option("-o", "--output", type=WRITABLE, help="The file to write.")
+@click.option(
+    "--columns", type=click.Choice(["map", "json"]), default="map", show_default=True,
+    help="How the collector's exporter has laid attributes out.",
+)  # fmt: skip
+def grafana(output: Path | None, columns: Columns) -> None:
+    """A Grafana dashboard over ClickHouse's otel_traces, as the collector's exporter fills it.
+
+    For the data source grafana-clickhouse-datasource; database and table are asked for on top.
+    """
+    text = dashboard(columns)
+    if output is None:
+        click.echo(text, nl=False)
+    else:
+        output.write_text(text, "utf-8")
