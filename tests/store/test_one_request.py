@@ -27,7 +27,7 @@ def call(request: str, scope: int, **more: object) -> Record:
 ONE, OTHER = "a1" * 16, "a2" * 16
 
 
-@settings(max_examples=40, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=15, deadline=None, suppress_health_check=list(HealthCheck))
 @given(
     entries=st.lists(ENTRIES, min_size=1, max_size=8, unique_by=lambda entry: entry.scope_id),
     compacts=st.booleans(),

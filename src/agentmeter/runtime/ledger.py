@@ -47,7 +47,7 @@ class Ledger:
 
     watchers: "ClassVar[tuple[Listener, ...]]" = ()
     """Who listens to the ledgers of all requests."""
-    stray_watcher: "ClassVar[StrayWatcher | None]" = None
+    stray_watchers: "ClassVar[tuple[StrayWatcher, ...]]" = ()
     """Who wants to know of work that is outside of any request, and so in no ledger."""
     tool_watcher: "ClassVar[ToolWatcher | None]" = None
     """Who wants to know of every tool that is run, by name and arguments."""

@@ -292,9 +292,9 @@ def emit(
     if ledger is not None:
         with guarded("ledger"):
             ledger.add(entry, tariff)
-    elif Ledger.stray_watcher is not None:
-        with guarded("ledger"):
-            Ledger.stray_watcher(entry, tariff)
+    for watcher in Ledger.stray_watchers if ledger is None else ():
+        with guarded("ledger.listener"):
+            watcher(entry, tariff)
     if STATE.sink is not None:
         STATE.sink.put(entry, tariff, attributes)
 

@@ -85,7 +85,8 @@ def _query(panel: Panel, columns: Columns) -> str:
 @cache
 def _sql(name: str) -> str:
     text = (files("agentmeter.render") / "grafana" / f"{name}.sql").read_text("utf-8")
-    return "\n".join(line for line in text.splitlines() if not line.lstrip().startswith("--")) + "\n"
+    lines = (line for line in text.splitlines() if not line.lstrip().startswith("--"))
+    return "".join(f"{line}\n" for line in lines)
 
 
 def _attribute(name: str, columns: Columns) -> str:
@@ -176,7 +177,8 @@ def _panel(panel: Panel, columns: Columns) -> dict[str, Any]:
 def _fields(panel: Panel) -> dict[str, Any]:
     defaults: dict[str, Any] = {"unit": panel.units[""]} if "" in panel.units else {}
     if panel.kind == "timeseries":
-        defaults["custom"] = {"drawStyle": "bars", "fillOpacity": 80, "stacking": {"mode": "normal"}}
+        stacked = {"stacking": {"mode": "normal"}}
+        defaults["custom"] = {"drawStyle": "bars", "fillOpacity": 80, **stacked}
     overrides = [
         {
             "matcher": {"id": "byName", "options": column},

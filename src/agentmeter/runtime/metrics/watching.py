@@ -61,7 +61,8 @@ class Watch:
         """Watch from now on, or no more; what was counted so far stays."""
         others = tuple(one for one in Ledger.watchers if one != self.heard)
         Ledger.watchers = (*others, self.heard) if on else others
-        Ledger.stray_watcher = self.stray if on else None
+        strays = tuple(one for one in Ledger.stray_watchers if one != self.stray)
+        Ledger.stray_watchers = (*strays, self.stray) if on else strays
         Account.watcher = self.budget if on else None
         if on:
             self._make_gauge()
