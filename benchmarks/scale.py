@@ -26,6 +26,7 @@ from typing import Any
 
 import duckdb
 
+from agentmeter.cli.report import made_from, only
 from agentmeter.model import REPORTED, Attempt, Call, Kind, Owner, Record, Usage
 from agentmeter.model.money import plain
 from agentmeter.pricing import Cached, GenAIPrices, PriceKey, Tariff
@@ -164,6 +165,7 @@ def generate(folder: Path, calls: int) -> None:
         digest="0",
         meters=METERS,
         currencies=("USD",),
+        shared=False,
     )
     commit(folder, made)
     commit(shuffled, made)
@@ -494,6 +496,15 @@ def write_journals(folder: Path, megabytes: float) -> int:
     return size
 
 
+def reported(folder: Path, told: Any) -> None:
+    """What ``agentmeter report --request`` does, from the folder on."""
+    file = folder / entries_name("made")
+    ((wanted,),) = duckdb.sql(f"SELECT max(request_id) FROM '{file}'").fetchall()
+    started = time.perf_counter()
+    (one,) = only(made_from(folder, wanted), wanted).requests
+    told.put((time.perf_counter() - started, one.calls, peak_memory()))
+
+
 def ingested(folder: Path, told: Any) -> None:
     started = time.perf_counter()
     done = compact(folder, PRICER)
@@ -560,6 +571,8 @@ def main() -> None:
         )
         same_layout(folder, work)
         show("Parquet, clustered", in_a_process(measured, folder, None))
+        seconds, calls, peak = in_a_process(reported, folder)
+        print(f"  report --request, {calls} calls: {seconds:.2f} s, peak memory {peak} MB")
         show("Parquet, fully shuffled", in_a_process(measured, work / "shuffled", None))
         native = work / "native.duckdb"
         with duckdb.connect(
@@ -582,14 +595,14 @@ def main() -> None:
 def ingest(work: Path, megabytes: float) -> None:
     folder = work / "journals"
     size = write_journals(folder, megabytes) / 1e6
-    seconds, peak = in_a_process(read_bare, folder)
+    bare, peak = in_a_process(read_bare, folder)
     (folder / "bare.parquet").unlink()
-    print(f"\n{size:,.0f} MB of journals: DuckDB's read_json {size / seconds:.0f} MB/s, {peak} MB")
+    print(f"\n{size:,.0f} MB of journals: DuckDB's read_json {size / bare:.0f} MB/s, {peak} MB")
     entries, after, seconds, peak = in_a_process(ingested, folder)
     print(
         f"compacted, resolved and verified: {size / seconds:.0f} MB/s, "
         f"{entries / seconds:,.0f} entries/s, peak memory {peak} MB, "
-        f"{after / 1e6:,.0f} MB afterwards"
+        f"{after / 1e6:,.0f} MB afterwards; x{seconds / bare:.1f} of read_json"
     )
 
 

@@ -41,7 +41,8 @@ CREATE OR REPLACE TABLE rates (
     until_total  BIGINT,
     currency     VARCHAR,
     source       VARCHAR,
-    assumed      VARCHAR
+    assumed      VARCHAR,
+    net          DECIMAL(38, :scale) GENERATED ALWAYS AS (whole - parts)
 );
 
 -- What a tariff with a rate for `meter` expects of every call, counted under `counted` at the least.
@@ -57,7 +58,6 @@ CREATE OR REPLACE MACRO holds(r, at_ns, total_input) AS
 
 CREATE OR REPLACE MACRO half_even(amount, step) AS
     CASE
-        WHEN step IS NULL THEN amount
         WHEN (amount % step) + (amount % step) > step
             OR ((amount % step) + (amount % step) = step AND amount % (step + step) > step)
             THEN amount - amount % step + step
@@ -67,8 +67,8 @@ CREATE OR REPLACE MACRO half_even(amount, step) AS
 -- Every call with the lines of the rate that holds for it; NULL where there is none.
 CREATE OR REPLACE VIEW rated AS
 SELECT
-    c.*, r.line, r.adjusts, r.unit_price, r.whole, r.parts, r.step, r.minimum, r.currency, r.source,
-    r.assumed
+    c.*, r.line, r.adjusts, r.unit_price, r.whole, r.parts, r.net, r.step, r.minimum, r.currency,
+    r.source, r.assumed
 FROM calls AS c
 LEFT JOIN rates AS r
     ON r.tariff = c.tariff AND r.meter = c.meter AND holds(r, c.at_ns, c.total_input);
@@ -76,8 +76,11 @@ LEFT JOIN rates AS r
 CREATE OR REPLACE VIEW lines AS
 SELECT
     call_id, line AS meter, adjusts AS "of", currency, billed AS quantity, unit_price,
-    half_even(CAST(billed AS DECIMAL(19, 0)) * whole, step)
-        - CAST(billed AS DECIMAL(19, 0)) * parts AS amount,
+    CASE
+        WHEN step IS NULL THEN CAST(billed AS DECIMAL(19, 0)) * net
+        ELSE half_even(CAST(billed AS DECIMAL(19, 0)) * whole, step)
+            - CAST(billed AS DECIMAL(19, 0)) * parts
+    END AS amount,
     source, assumed
 FROM (
     SELECT *, CASE WHEN quantity > 0 THEN greatest(quantity, minimum) ELSE quantity END AS billed

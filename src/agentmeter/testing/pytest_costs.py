@@ -81,7 +81,8 @@ def pytest_runtest_teardown(item: pytest.Item) -> Iterator[None]:
             cost = metering.cost()
             if cost:
                 said = {name: plain(value) for name, value in figures(cost).items()}
-                item.user_properties.append((_PROPERTY, said | ({_AT_LEAST: "1"} if cost.at_least else {})))
+                said |= {_AT_LEAST: "1"} if cost.at_least else {}
+                item.user_properties.append((_PROPERTY, said))
 
 
 # -- all of them -----------------------------------------------------------------------------------
@@ -195,5 +196,6 @@ def _line(measures: dict[str, Decimal], test: str, *, at_least: bool) -> str:
 
 def pytest_configure(config: pytest.Config) -> None:
     """Add up where the run is controlled, which is not in its workers."""
-    if not hasattr(config, "workerinput") and not config.pluginmanager.has_plugin("agentmeter-costs"):
-        config.pluginmanager.register(Costs(config), "agentmeter-costs")
+    known, name = config.pluginmanager, "agentmeter-costs"
+    if not hasattr(config, "workerinput") and not known.has_plugin(name):
+        known.register(Costs(config), name)
