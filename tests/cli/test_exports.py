@@ -6,9 +6,14 @@ import re
 from decimal import Decimal
 from pathlib import Path
 
+import duckdb
 import pytest
 from tests.cli.test_commands import agentmeter
 from tests.cli.test_plans_command import PLANS
+
+from agentmeter.exceptions import MoneyError
+from agentmeter.render.parquet import write_table
+from agentmeter.report.flat import Table
 
 
 @pytest.fixture(scope="module")
@@ -104,3 +109,42 @@ def test_what_does_not_go_together_is_refused(
     done = agentmeter("report", *args, cwd=folder)
     assert done.returncode != 0
     assert message in done.stderr
+
+
+def test_csv_is_the_reports(folder: Path) -> None:
+    """The same lines on standard output, in a file, and from the report itself."""
+    for more in ((), ("--leaves",)):
+        expected = agentmeter("report", "--csv", *more, cwd=folder).stdout
+        assert agentmeter("export", "csv", *more, cwd=folder).stdout == expected
+        agentmeter("export", "csv", *more, "-o", "x.csv", cwd=folder)
+        assert (folder / "x.csv").read_text() == expected
+
+
+def test_parquet_has_the_figures_of_the_csv(folder: Path) -> None:
+    """Every cell as in CSV, with types: decimals that sum to the report's total, integers, UTC."""
+    for more in ((), ("--leaves",)):
+        done = agentmeter("export", "parquet", *more, "-o", "x.parquet", cwd=folder)
+        assert (done.returncode, done.stdout) == (0, ""), done.stderr
+        rows = list(csv.DictReader(agentmeter("export", "csv", *more, cwd=folder).stdout.splitlines()))
+        made = duckdb.sql(f"SELECT * FROM '{folder / 'x.parquet'}'")
+        kinds = dict(zip(made.columns, map(str, made.types), strict=True))
+        assert (kinds["started_at"], kinds["tokens"], kinds["cost"][:7]) == ("TIMESTAMP", "BIGINT", "DECIMAL")
+        found = [dict(zip(made.columns, row, strict=True)) for row in made.fetchall()]
+        assert [row["request_id"] for row in found] == [row["request_id"] for row in rows]
+        for one, said in zip(found, rows, strict=True):
+            assert str(one["tokens"]) == said["tokens"]
+            assert one["cost"] == (Decimal(said["cost"]) if said["cost"] else None)
+            assert one["started_at"].isoformat() + "+00:00" == said["started_at"]
+        assert sum(one["cost"] for one in found if one["cost"] is not None) == Decimal(total(folder))
+
+
+def test_parquet_of_nothing_and_of_too_fine_amounts(tmp_path: Path) -> None:
+    """An empty table has its columns; an amount that no decimal holds beside another is named."""
+    from agentmeter.report.flat import request_table
+    from agentmeter.report.report import Report
+
+    write_table(request_table(Report(())), tmp_path / "x.parquet")
+    assert duckdb.sql(f"SELECT count(*), count(request_id) FROM '{tmp_path / 'x.parquet'}'").fetchall() == [(0, 0)]
+    table = Table(("cost",), (("1" * 30,), ("0." + "1" * 20,)))
+    with pytest.raises(MoneyError, match="does not fit into 38 digits"):
+        write_table(table, tmp_path / "y.parquet")

@@ -7,11 +7,15 @@ import click
 
 from agentmeter.cli.report import WRITABLE, made_from, where
 from agentmeter.exceptions import MoneyError
+from agentmeter.render.csv import csv_lines as table_lines
 from agentmeter.render.grafana import Columns, dashboard
 from agentmeter.render.speedscope import speedscope as profile
+from agentmeter.report.flat import Table, leaf_table, request_table
 from agentmeter.report.focus import focus_rows, left_out
 from agentmeter.report.report import Report
 from agentmeter.report.stacks import stacks
+
+_NEEDS_STORE = "Parquet needs {}: pip install 'agentmeter-otel[store]'"
 
 
 @click.group()
@@ -59,11 +63,46 @@ def _parquet(made: Report, output: Path | None, account: str | None) -> None:
 
         write_parquet(focus_rows(made, account), output)
     except ModuleNotFoundError as error:
-        raise click.ClickException(
-            f"Parquet needs {error.name}: pip install 'agentmeter-otel[store]'"
-        ) from error
+        raise click.ClickException(_NEEDS_STORE.format(error.name)) from error
     except MoneyError as error:
         raise click.ClickException(str(error)) from error
+
+
+@export.command("csv")
+@click.argument("source", required=False, type=click.Path(path_type=Path))
+@click.option("-o", "--output", type=WRITABLE, help="The file to write.")
+@click.option("--leaves", is_flag=True, help="One line for each call and charge.")
+def as_csv(source: Path | None, output: Path | None, leaves: bool) -> None:
+    """CSV, one line for each request; as ``agentmeter report --csv`` prints it."""
+    lines = table_lines(_table(source, leaves=leaves))
+    if output is None:
+        for line in lines:
+            sys.stdout.buffer.write(line.encode("utf-8", "backslashreplace"))
+    else:
+        with output.open("wb") as file:
+            file.writelines(line.encode("utf-8", "backslashreplace") for line in lines)
+
+
+@export.command()
+@click.argument("source", required=False, type=click.Path(path_type=Path))
+@click.option("-o", "--output", type=WRITABLE, required=True, help="The file to write.")
+@click.option("--leaves", is_flag=True, help="One row for each call and charge.")
+def parquet(source: Path | None, output: Path, leaves: bool) -> None:
+    """Parquet, one row for each request; amounts are decimals that hold every digit."""
+    table = _table(source, leaves=leaves)
+    try:
+        from agentmeter.render.parquet import write_table
+
+        write_table(table, output)
+    except ModuleNotFoundError as error:
+        raise click.ClickException(_NEEDS_STORE.format(error.name)) from error
+    except MoneyError as error:
+        raise click.ClickException(str(error)) from error
+
+
+def _table(source: Path | None, *, leaves: bool) -> Table:
+    made = made_from(where(source))
+    return leaf_table(made) if leaves else request_table(made)
 
 
 @export.command()

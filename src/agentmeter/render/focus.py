@@ -8,8 +8,8 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
-from agentmeter.exceptions import MoneyError
 from agentmeter.model.money import plain
+from agentmeter.render.parquet import scale_of
 from agentmeter.report.focus import COLUMNS, DECIMAL, INSTANT, FocusRow
 
 _DIGITS = 38
@@ -51,7 +51,8 @@ def write_parquet(rows: Iterable[FocusRow], path: Path) -> None:
     import duckdb
 
     listed = list(rows)
-    scale = _scale(listed)
+    amounts = (value for row in listed for value in row.values() if isinstance(value, Decimal))
+    scale = scale_of(amounts)
     types = {DECIMAL: f"DECIMAL({_DIGITS}, {scale})", INSTANT: "TIMESTAMPTZ"}
     columns = ", ".join(f'"{name}" {types.get(kind, "VARCHAR")}' for name, kind in COLUMNS.items())
     with duckdb.connect() as connection:
@@ -65,15 +66,3 @@ def write_parquet(rows: Iterable[FocusRow], path: Path) -> None:
 
 def _plain(value: Any) -> Any:
     return plain(value) if isinstance(value, Decimal) else value
-
-
-def _scale(rows: list[FocusRow]) -> int:
-    texts = {plain(value) for row in rows for value in row.values() if isinstance(value, Decimal)}
-    scale = max((len(text.partition(".")[2]) for text in texts), default=0)
-    for text in texts:
-        if len(text.partition(".")[0].lstrip("-")) + scale > _DIGITS:
-            raise MoneyError(
-                f"{text} does not fit into {_DIGITS} digits beside an amount of {scale} decimals; "
-                "write CSV, which has no such limit"
-            )
-    return scale
