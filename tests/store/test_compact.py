@@ -6,6 +6,7 @@ import sys
 import textwrap
 import time
 from collections.abc import Iterable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -246,6 +247,21 @@ def test_one_request_is_read_from_parquet_and_journals(tmp_path: Path) -> None:
     compacted(tmp_path)
     journal(tmp_path, second)
     assert same(read_request(tmp_path, f"{7:032x}"), [*first, *second])
+
+
+def test_a_generation_says_whether_work_is_shared_in_it(tmp_path: Path) -> None:
+    """Where none is, a look-up need not ask; a manifest that does not say so is asked."""
+    journal(tmp_path, records(1))
+    compacted(tmp_path)
+    assert [one.shared for one in holdings(tmp_path).generations] == [False]
+    shared = replace(records(2)[0], request_id="f" * 32, shares={f"{1:032x}": 1})
+    journal(tmp_path, [shared])
+    compacted(tmp_path)
+    assert [one.shared for one in holdings(tmp_path).generations] == [True]
+    assert {one.scope_id[-1] for one in read_request(tmp_path, f"{1:032x}")} == {"1", "2"}
+    (manifest,) = tmp_path.glob("*.manifest")
+    manifest.write_text(manifest.read_text().replace('"shared"', '"of the future"'))
+    assert [one.shared for one in holdings(tmp_path).generations] == [True]
 
 
 def test_other_files_are_neither_read_as_journals_nor_removed(tmp_path: Path) -> None:
