@@ -255,3 +255,41 @@ def test_it_is_loaded_and_listens_only_when_switched_on(switch: str, said: str) 
         [sys.executable, "-c", PROGRAM], env=environment, capture_output=True, text=True, check=True
     )
     assert done.stdout.strip() == said
+
+
+FORKING = """
+import logging, os, sys
+from opentelemetry import metrics
+from opentelemetry.sdk.metrics import MeterProvider
+from opentelemetry.sdk.metrics.export import InMemoryMetricReader
+logging.basicConfig(stream=sys.stdout)
+reader = InMemoryMetricReader()
+metrics.set_meter_provider(MeterProvider([reader]))
+import agentmeter as am
+from agentmeter.runtime.metrics.watching import WORKER
+am.configure(journal=False, metrics=True)
+
+def spend(usd):
+    with am.request("ask"):
+        am.charge("x", usd=usd)
+    WORKER.settle()
+    (resource,) = reader.get_metrics_data().resource_metrics
+    for metric in resource.scope_metrics[0].metrics:
+        if metric.name == "agentmeter.cost":
+            print(*(point.value for point in metric.data.data_points), flush=True)
+
+spend("1")
+if os.fork() == 0:
+    spend("2")
+    os._exit(0)
+os.wait()
+spend("4")
+"""
+
+
+def test_a_forked_child_tells_of_its_own_alone() -> None:
+    """One dollar before the fork: the child tells of two, the parent of five; nothing twice."""
+    done = subprocess.run(
+        [sys.executable, "-c", FORKING], capture_output=True, text=True, check=True
+    )
+    assert done.stdout.split() == ["1", "2", "5"]

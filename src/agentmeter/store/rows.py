@@ -7,6 +7,7 @@ as Latin-1 text) with what is wrong with it.
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Any
 
 import orjson
@@ -236,5 +237,10 @@ def read_row(
     """What a row says, as ``read_span`` says it of the span that it was made of."""
     if entry == "unreadable":
         return Read(problems=[problem or "a line that could not be read"])
-    name = str(orjson.loads(scope or "{}").get("name", ""))
-    return read_span(orjson.loads(body), name, place or "compacted")
+    return read_span(orjson.loads(body), _scope_name(scope or "{}"), place or "compacted")
+
+
+@lru_cache(256)
+def _scope_name(scope: str) -> str:
+    """The name of an instrumentation scope; there are few of them, and one on every row."""
+    return str(orjson.loads(scope).get("name", ""))

@@ -36,13 +36,13 @@ class Totals:
     """Sums by series, each instrument made when it is first needed."""
 
     def __init__(self) -> None:
+        self._made: set[str] = set()
         self._anew()
-        after_fork(self._anew)  # a child's totals are its own; its parent tells its parent's
+        after_fork(self._anew)  # a child tells of its own, on the instruments that it inherits
 
     def _anew(self) -> None:
         self._lock = threading.Lock()
         self._sums: dict[str, dict[Labels | None, Decimal]] = {}
-        self._meter: metrics.Meter | None = None
 
     def add(self, series: Series, value: Decimal) -> None:
         """Add ``value``, which is not negative, to a series."""
@@ -51,7 +51,9 @@ class Totals:
             sums = self._sums.get(name)
             if sums is None:
                 sums = self._sums[name] = {}
-                self._make(name, unit)
+                if name not in self._made:
+                    self._made.add(name)
+                    self._make(name, unit)
             key = about if about in sums or len(sums) < MOST else None
             sums[key] = CONTEXT.add(sums.get(key, Decimal(0)), value)
 
@@ -67,10 +69,9 @@ class Totals:
         def observed(_: CallbackOptions) -> Iterable[Observation]:
             return self.observations(name)
 
-        if self._meter is None:
-            self._meter = metrics.get_meter_provider().get_meter("agentmeter")
+        meter = metrics.get_meter_provider().get_meter("agentmeter")
         base = name if name in _DESCRIPTIONS else name.rpartition(".")[0]
-        self._meter.create_observable_counter(name, [observed], unit, _DESCRIPTIONS[base])
+        meter.create_observable_counter(name, [observed], unit, _DESCRIPTIONS[base])
 
     def observations(self, name: str) -> list[Observation]:
         """The totals of an instrument as they stand."""

@@ -48,14 +48,14 @@ class Watch:
     """The one watch of this process; off until it is switched on."""
 
     def __init__(self) -> None:
+        self.totals = Totals()
+        self._gauge = False
         self._anew()
         after_fork(self._anew)
 
     def _anew(self) -> None:
-        self.totals = Totals()
         self._lock = threading.Lock()
         self._watched: WeakKeyDictionary[Ledger, _Watched] = WeakKeyDictionary()
-        self._gauge = False
 
     def switch(self, *, on: bool) -> None:
         """Watch from now on, or no more; what was counted so far stays."""
