@@ -89,7 +89,9 @@ def leaves(report: Report) -> Iterator[Leaf]:
             scope, above = stack.pop()
             if scope.node.is_call:
                 yield request, above, scope
-            stack.extend((child, (*above, scope)) for child in scope.children)
+            if scope.children:
+                inside = (*above, scope)
+                stack.extend((child, inside) for child in scope.children)
 
 
 def leaf_key(by: str) -> Callable[[Leaf], str | None]:
