@@ -6,6 +6,7 @@ Figures travel with the reports of tests, so that workers of pytest-xdist need n
 import os
 from collections.abc import Iterator
 from decimal import Decimal
+from functools import cache
 from typing import Any
 
 import pytest
@@ -29,8 +30,9 @@ def instrumented() -> Any:
     return assert_cost_below
 
 
+@cache
 def _switch_on() -> None:
-    """Meter what is installed; without a journal, unless the application wants one."""
+    """Meter what is installed, from the first test on; without a journal, unless one is wanted."""
     if not STATE.configured and "AGENTMETER_JOURNAL" not in os.environ:
         am.configure(journal=False)
     am.instrument()
