@@ -24,8 +24,9 @@ def write_table(table: Table, path: Path) -> None:
     Raises ``MoneyError`` where an amount does not fit into 38 digits beside the finest one.
     """
     amounts = [*_AMOUNTS, *([] if "scope_id" in table.columns else ["waste"])]
-    columns = list(zip(*table.rows, strict=True)) or [()] * len(table.columns)
-    by_name = dict(zip(table.columns, columns, strict=True))
+    names = [str(name) for name in table.columns]
+    columns = list(zip(*table.rows, strict=True)) or [()] * len(names)
+    by_name = dict(zip(names, columns, strict=True))
     scale = scale_of(
         exact(text, name) for name in amounts for text in by_name.get(name, ()) if text is not None
     )
@@ -33,7 +34,7 @@ def write_table(table: Table, path: Path) -> None:
         name: f"DECIMAL({_DIGITS}, {scale})" if name in amounts else _kind(name, values)
         for name, values in by_name.items()
     }
-    write_rows(kinds, (dict(zip(table.columns, row, strict=True)) for row in table.rows), path)
+    write_rows(kinds, (dict(zip(names, row, strict=True)) for row in table.rows), path)
 
 
 def _kind(name: str, values: Iterable[Any]) -> str:
@@ -54,7 +55,7 @@ def write_rows(kinds: Mapping[str, str], rows: Iterable[Mapping[str, Any]], path
         longest = 1 << 20
         with lines.open("wb") as file:
             for row in rows:
-                line = orjson.dumps(dict(row), option=orjson.OPT_APPEND_NEWLINE)
+                line = orjson.dumps(row, option=orjson.OPT_APPEND_NEWLINE)
                 longest = max(longest, len(line))
                 file.write(line)
         source = (
