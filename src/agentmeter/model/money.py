@@ -28,8 +28,7 @@ def exact(value: str | int | Decimal, what: str = "amount") -> Decimal:
     """``value`` as a finite ``Decimal``, exactly.
 
     Raises ``TypeError`` for a ``float`` (which cannot hold most prices) and any other type,
-    ``MoneyError`` for text that is not a finite decimal number, and for one that is no amount:
-    beyond 10^30, or with more than 40 decimal places, it could not be computed with exactly.
+    ``MoneyError`` for text that is not a finite decimal number.
     """
     if isinstance(value, bool) or not isinstance(value, (str, int, Decimal)):
         raise TypeError(
@@ -41,8 +40,17 @@ def exact(value: str | int | Decimal, what: str = "amount") -> Decimal:
     number = Decimal(value.strip() if isinstance(value, str) else value)
     if not number.is_finite():
         raise MoneyError(f"{what}: {value!r} is not a finite number")
-    exponent = number.as_tuple().exponent
-    if max(number.adjusted(), int(exponent)) > _LARGEST or int(exponent) < -_FINEST:
+    return number
+
+
+def bounded(value: str | int | Decimal, what: str = "amount") -> Decimal:
+    """``exact``, where it can be computed with exactly.
+
+    Raises ``MoneyError`` beyond 10^30 and for more than 40 decimal places as well.
+    """
+    number = exact(value, what)
+    exponent = int(number.as_tuple().exponent)
+    if max(number.adjusted(), exponent) > _LARGEST or exponent < -_FINEST:
         raise MoneyError(f"{what}: {value!r:.60} is beyond every amount")
     return number
 
@@ -74,7 +82,7 @@ class Money:
     currency: str = "USD"
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "amount", exact(self.amount))
+        object.__setattr__(self, "amount", bounded(self.amount))
         if not _CURRENCY.fullmatch(self.currency):
             raise MoneyError(f"currency: {self.currency!r} is not an ISO 4217 code such as 'USD'")
 

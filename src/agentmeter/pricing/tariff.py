@@ -7,7 +7,7 @@ from decimal import Decimal
 from types import MappingProxyType
 from typing import Any, Self
 
-from agentmeter.model.money import CONTEXT, exact, plain
+from agentmeter.model.money import CONTEXT, bounded, plain
 
 _DAY = 86_400
 _DAY_NS = _DAY * 1_000_000_000
@@ -237,8 +237,10 @@ def _row(rate: Rate) -> dict[str, Any]:
 def _rate(row: Mapping[str, Any]) -> Rate:
     lists = {name: tuple(row[name]) for name in ("window", "days") if row.get(name)}
     parts = row.get("adjusted", ())
-    adjusted = tuple(Adjustment(**{**one, "price": exact(one["price"], "price")}) for one in parts)
-    price = exact(row["price"], "price")
+    adjusted = tuple(
+        Adjustment(**{**one, "price": bounded(one["price"], "price")}) for one in parts
+    )
+    price = bounded(row["price"], "price")
     made = Rate(**{**row, **lists, "price": price, "adjusted": adjusted})
     _check(made)
     return made
