@@ -1,117 +1,202 @@
-"""Added microseconds per call on the real openai client with a mock transport.
+"""What metering adds to an openai call, beside peers in environments of their own, in one run.
 
-Three variants in turn, in blocks, in one run: the bare client, the client inside one hand-made
-OpenTelemetry span of 15 attributes, and the client metered with everything on (spans, journal,
-live price). Prints the median of the paired block differences and the ratio of the two.
+The same calls, plain and streamed, against one scripted server on the loopback address; spans go to
+the SDK's batch processor and an exporter that drops them, every peer as it does by default, ours
+with everything on: spans, journal, live price, provenance. For every contender the bare client runs
+in the same environment. Two measures:
 
-    python benchmarks/overhead.py [BLOCKS]
+* CPU time of the whole process, in blocks that take turns, the median of the paired differences;
+* instructions of the whole process, by valgrind where it is installed: the machine's other work
+  does not show in them.
+
+    python benchmarks/overhead.py [ROUNDS] [NAME …]      seven minutes; NAME: only those
 """
 
 import json
+import random
+import shutil
 import statistics
+import subprocess
 import sys
 import tempfile
-import time
-from collections.abc import Callable
+import tomllib
+from collections.abc import Sequence
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any, Self
 
-import httpx2
-import openai
-from opentelemetry import trace
-from opentelemetry.sdk.trace import TracerProvider
-from opentelemetry.sdk.trace.export import SimpleSpanProcessor, SpanExporter, SpanExportResult
+from agentmeter.testing import ModelServer, Reply
 
-import agentmeter as am
+ROOT = Path(__file__).parents[1]
+sys.path.insert(0, str(ROOT))
+from tests.environments import environment  # noqa: E402  # one maker of environments is enough
 
-BODY = {
-    "id": "chatcmpl-1",
-    "object": "chat.completion",
-    "created": 1,
-    "model": "gpt-5",
-    "choices": [
-        {"index": 0, "message": {"role": "assistant", "content": "ok"}, "finish_reason": "stop"}
-    ],
-    "usage": {
-        "prompt_tokens": 1200,
-        "completion_tokens": 60,
-        "total_tokens": 1260,
-        "prompt_tokens_details": {"cached_tokens": 1000},
-        "completion_tokens_details": {"reasoning_tokens": 16},
-    },
+OWN = ("one span of 15", "agentmeter", "agentmeter, provenance off")
+PEERS = {
+    "openinference": "openinference-instrumentation-openai",
+    "langfuse": "langfuse",
+    "traceloop": "opentelemetry-instrumentation-openai",
+    "logfire": "logfire",
+    "openlit": "openlit",
+    "litellm": "litellm",
 }
-BLOCK = 50
+"""Environment → the distribution that is measured."""
+WAYS = ("plain", "stream")
+BLOCK, WARM, COUNTED = 20, 30, 20
+REPLY = Reply(input=1200, cached=1000, output=60, reasoning=16)
 
 
-class Nowhere(SpanExporter):
-    """Takes spans and drops them."""
+class Contender:
+    """A process of ``overhead_peers.py``; a context manager."""
 
-    def export(self, spans: object) -> SpanExportResult:
-        return SpanExportResult.SUCCESS
+    def __init__(self, python: str, name: str, mode: str, url: str, under: Sequence[str] = ()):
+        self.mode = mode
+        script = Path(__file__).with_name("overhead_peers.py")
+        self.process = subprocess.Popen(
+            [*under, python, script, name, mode, url],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            text=True,
+        )
+
+    def __enter__(self) -> Self:
+        self._line()
+        spans = [self.block(way, WARM)["spans"] for way in WAYS]
+        if self.mode == "metered" and min(spans) == 0:
+            raise SystemExit(f"{self.process.args}: has made no spans")
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.process.communicate()
+
+    def block(self, way: str, calls: int) -> dict[str, int]:
+        """CPU nanoseconds a call of a block: of the caller's thread, of the whole process."""
+        assert self.process.stdin is not None
+        self.process.stdin.write(f"{way} {calls}\n")
+        self.process.stdin.flush()
+        return json.loads(self._line())
+
+    def _line(self) -> str:
+        assert self.process.stdout is not None
+        line = self.process.stdout.readline()
+        if not line:
+            raise SystemExit(f"{self.process.args}: ended with {self.process.wait()}")
+        return line
 
 
-def exporting() -> TracerProvider:
-    provider = TracerProvider()
-    provider.add_span_processor(SimpleSpanProcessor(Nowhere()))
-    return provider
+def interpreters() -> dict[str, str]:
+    """The interpreter of every contender, its environment made where there is none."""
+    wants: dict[str, Any] = {}
+    for folder in ("integrations", "dialects"):
+        wants |= tomllib.loads((ROOT / "tests" / folder / "environments.toml").read_text())
+    made = {name: str(environment(name, wants[name])) for name in PEERS}
+    return {**dict.fromkeys(OWN, sys.executable), **made}
+
+
+def timed(python: str, name: str, url: str, rounds: int) -> dict[str, list[dict[str, float]]]:
+    """Microseconds of CPU a call, by way: the bare client's, and what is added to them."""
+    found: dict[str, list[dict[str, float]]] = {way: [] for way in WAYS}
+    with (
+        Contender(python, name, "bare", url) as bare,
+        Contender(python, name, "metered", url) as metered,
+    ):
+        for _ in range(rounds):
+            for way in WAYS:
+                pair = [(one, one.block) for one in (bare, metered)]
+                random.shuffle(pair)
+                took = {one: ask(way, BLOCK) for one, ask in pair}
+                base, own = took[bare], took[metered]
+                found[way].append(
+                    {
+                        "bare": base["process"] / 1e3,
+                        "added": (own["process"] - base["process"]) / 1e3,
+                        "caller": (own["caller"] - base["caller"]) / 1e3,
+                    }
+                )
+    return found
+
+
+def counted(python: str, name: str, mode: str, url: str) -> dict[str, int]:
+    """Instructions a call, by way."""
+    with tempfile.TemporaryDirectory() as folder:
+        file = Path(folder) / "counts"
+        under = ["valgrind", "--tool=callgrind", "--instr-atstart=no"]
+        with Contender(python, name, mode, url, [*under, f"--callgrind-out-file={file}"]) as one:
+            found = {}
+            for number, way in enumerate(WAYS, start=1):
+                _control(one, "--instr=on", "--zero")
+                one.block(way, COUNTED)
+                _control(one, f"--dump={way}")
+                _control(one, "--instr=off")
+                found[way] = _total(Path(f"{file}.{number}")) // COUNTED
+            return found
+
+
+def _control(one: Contender, *commands: str) -> None:
+    for command in commands:
+        subprocess.run(
+            ["callgrind_control", command, str(one.process.pid)], check=True, capture_output=True
+        )
+
+
+def _total(dump: Path) -> int:
+    lines = dump.read_text().splitlines()
+    return int(next(line for line in lines if line.startswith("totals:")).split()[1])
+
+
+def version_of(python: str, name: str) -> str:
+    if name in OWN:
+        return version("opentelemetry-sdk" if name == OWN[0] else "agentmeter-otel")
+    asked = f"from importlib.metadata import version; print(version({PEERS[name]!r}))"
+    return subprocess.run([python, "-c", asked], check=True, capture_output=True, text=True).stdout
 
 
 def main() -> None:
-    blocks = int(sys.argv[1]) if len(sys.argv) > 1 else 40
-    trace.set_tracer_provider(exporting())
-    tracer = exporting().get_tracer("bench")  # a provider that agentmeter does not watch
-    content = json.dumps(BODY).encode()
-    headers = {"content-type": "application/json"}
-    transport = httpx2.MockTransport(
-        lambda _: httpx2.Response(200, headers=headers, content=content)
-    )
-    client = openai.OpenAI(api_key="x", http_client=httpx2.Client(transport=transport))
-    messages = [{"role": "user", "content": "hello"}]
-
-    def call() -> None:
-        client.chat.completions.create(model="gpt-5", messages=messages)  # type: ignore[arg-type]
-
-    attributes = {f"gen_ai.attribute.{number}": f"value {number}" for number in range(15)}
-
-    def spanned() -> None:
-        with tracer.start_as_current_span("chat gpt-5") as span:
-            call()
-            span.set_attributes(attributes)
-
-    with tempfile.TemporaryDirectory() as folder:
-        am.configure(directory=folder)
-        measure(blocks, call, spanned)
-        am.flush()
+    rounds = int(sys.argv[1]) if len(sys.argv) > 1 else 30
+    only = sys.argv[2:]
+    pythons = {name: at for name, at in interpreters().items() if not only or name in only}
+    cpu: dict[str, Any] = {}
+    instructions: dict[str, dict[str, int]] = {}
+    with ModelServer(default=REPLY) as server:
+        for name, python in pythons.items():
+            cpu[name] = timed(python, name, server.base_url, rounds)
+            if shutil.which("valgrind"):
+                bare = counted(python, name, "bare", server.base_url)
+                own = counted(python, name, "metered", server.base_url)
+                instructions[name] = {way: own[way] - bare[way] for way in WAYS}
+                instructions[name] |= {f"bare {way}": bare[way] for way in WAYS}
+            print(f"{name} is measured", file=sys.stderr)
+    for way in WAYS:
+        show(way, pythons, cpu, instructions)
 
 
-def measure(blocks: int, call: Callable[[], None], spanned: Callable[[], None]) -> None:
-    span_added, meter_added, base = [], [], []
-    for number in range(blocks + 4):
-        bare = block(call)
-        span = block(spanned)
-        am.instrument("openai")
-        with am.request(user="u"):
-            metered = block(call)
-        am.uninstrument("openai")
-        if number >= 4:
-            base.append(bare)
-            span_added.append(span - bare)
-            meter_added.append(metered - bare)
-    span_us, meter_us = statistics.median(span_added), statistics.median(meter_added)
-    print(f"bare client          {statistics.median(base):8.1f} us a call")
-    print(f"one span of 15       {span_us:+8.1f} us  quartiles {quartiles(span_added)}")
-    print(f"agentmeter, all on   {meter_us:+8.1f} us  quartiles {quartiles(meter_added)}")
-    print(f"ratio                {meter_us / span_us:8.2f}")
-
-
-def quartiles(values: list[float]) -> str:
-    low, _, high = statistics.quantiles(values, n=4)
-    return f"{low:.1f} to {high:.1f}"
-
-
-def block(call: Callable[[], None]) -> float:
-    start = time.perf_counter()
-    for _ in range(BLOCK):
-        call()
-    return (time.perf_counter() - start) / BLOCK * 1e6
+def show(
+    way: str, pythons: dict[str, str], cpu: dict[str, Any], instructions: dict[str, dict[str, int]]
+) -> None:
+    """The table of one way, and what ours is of the best peer's."""
+    print(f"\n{way}\n\n| | version | bare, us | added, us | quartiles |", end="")
+    print(" on the caller's thread | x bare | added, k instructions | x bare |")
+    print("|---|---|" + "---:|" * 7)
+    added = {}
+    for name, python in pythons.items():
+        rows = cpu[name][way]
+        bare, caller = (statistics.median(row[key] for row in rows) for key in ("bare", "caller"))
+        low, middle, high = statistics.quantiles((row["added"] for row in rows), n=4)
+        cells = [f"{bare:.0f}", f"{middle:+.0f}", f"{low:+.0f} to {high:+.0f}", f"{caller:+.0f}"]
+        cells.append(f"{1 + middle / bare:.2f}")
+        added[name] = middle
+        if name in instructions:
+            own, base = instructions[name][way], instructions[name][f"bare {way}"]
+            cells += [f"{own / 1e3:+,.0f}", f"{1 + own / base:.2f}"]
+            added[name] = own
+        print(f"| {name} | {version_of(python, name).strip()} |", " | ".join(cells), "|")
+    peers = [name for name in added if name in PEERS]
+    if peers:
+        best = min(peers, key=lambda name: added[name])
+        print(f"\nThe best peer is {best}. Of what it adds:\n")
+        for name in (name for name in added if name in OWN):
+            print(f"* {name}: {added[name] / added[best]:.2f}")
 
 
 if __name__ == "__main__":
