@@ -7,7 +7,7 @@ from types import MappingProxyType
 from agentmeter.model.evidence import Evidence, Source
 from agentmeter.model.money import Money
 from agentmeter.model.segment import Segment
-from agentmeter.model.usage import Usage
+from agentmeter.model.usage import NO_USAGE, Usage
 
 NO_EVIDENCE: Mapping[str, Evidence] = MappingProxyType({})
 
@@ -55,7 +55,7 @@ class Call:
     stream: bool = False
     finish_reasons: tuple[str, ...] = ()
     attempts: tuple[Attempt, ...] = ()
-    usage: Usage = field(default_factory=Usage)
+    usage: Usage = NO_USAGE
     evidence: Mapping[str, Evidence] = field(default_factory=lambda: NO_EVIDENCE)
     charge: Money | None = None
     tariff: str | None = None
@@ -70,7 +70,9 @@ class Call:
     """16 hex digits of a keyed hash over all that was asked: calls that are alike share it."""
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "evidence", MappingProxyType(dict(sorted(self.evidence.items()))))
+        if self.evidence is not NO_EVIDENCE:
+            ordered = MappingProxyType(dict(sorted(self.evidence.items())))
+            object.__setattr__(self, "evidence", ordered)
 
     @property
     def priced_model(self) -> str | None:
@@ -82,5 +84,7 @@ class Call:
         """Whether the application itself says what this cost or consumed, by its own name."""
         if self.charge is not None and not self.usage:
             return True
-        sources = {known.source for known in self.evidence.values()}
-        return sources == {Source.CHARGED}
+        for known in self.evidence.values():
+            if known.source is not Source.CHARGED:
+                return False
+        return bool(self.evidence)

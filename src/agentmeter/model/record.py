@@ -15,7 +15,7 @@ from agentmeter.model.call import NO_EVIDENCE, Call
 from agentmeter.model.evidence import Evidence
 from agentmeter.model.owner import Owner
 from agentmeter.model.segment import Segment
-from agentmeter.model.usage import Usage
+from agentmeter.model.usage import NO_USAGE, Usage
 
 _NO_TAGS: Mapping[str, str] = MappingProxyType({})
 _NO_SHARES: Mapping[str, int] = MappingProxyType({})
@@ -125,8 +125,10 @@ class Record:
     """How many scopes had been opened in this one when it closed."""
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "attributes", _ordered(self.attributes, _NO_TAGS))
-        object.__setattr__(self, "shares", _ordered(self.shares, _NO_SHARES))
+        if self.attributes is not _NO_TAGS:
+            object.__setattr__(self, "attributes", _ordered(self.attributes, _NO_TAGS))
+        if self.shares is not _NO_SHARES:
+            object.__setattr__(self, "shares", _ordered(self.shares, _NO_SHARES))
 
     @property
     def foreign(self) -> bool:
@@ -147,7 +149,7 @@ class Amendment:
     request_id: str
     scope_id: str
     at_ns: int
-    usage: Usage = field(default_factory=Usage)
+    usage: Usage = NO_USAGE
     evidence: Mapping[str, Evidence] = field(default_factory=lambda: NO_EVIDENCE)
     tariff: str | None = None
     discarded: bool | None = None
@@ -156,7 +158,7 @@ class Amendment:
     input_digest: str | None = None
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "evidence", MappingProxyType(dict(sorted(self.evidence.items()))))
+        object.__setattr__(self, "evidence", _ordered(self.evidence, NO_EVIDENCE))
 
 
 Entry = Record | Opened | Amendment

@@ -104,6 +104,9 @@ class Usage(Mapping[str, int]):
         return self.total_input + self.total_output
 
 
+NO_USAGE = Usage()
+
+
 def _check(name: str, quantity: object) -> None:
     meter(name)
     if isinstance(quantity, bool) or not isinstance(quantity, int):

@@ -16,7 +16,7 @@ def timed(record: Record, tariff: Tariff) -> Record:
     call that was refused before it used anything has none, and what only sums calls up has none.
     """
     call = record.call
-    if call is None or record.kind is not Kind.CALL:
+    if not tariff.by_time or call is None or record.kind is not Kind.CALL:
         return record
     rates = tariff.quote(record.started_ns, call.usage.total_input).rates
     if "busy_millisecond" not in rates or not _consumed(call):

@@ -1,5 +1,7 @@
 """What a pricer is asked for a call."""
 
+from functools import lru_cache
+
 from agentmeter.model import Call
 from agentmeter.pricing.tariff import PriceKey
 
@@ -15,9 +17,9 @@ def key_of(call: Call) -> PriceKey:
     if call.is_charge:
         return TOOLS
     tier = call.service_tier
-    return PriceKey(
+    return _key(
         call.provider,
-        call.priced_model,
+        call.response_model or call.model,
         None if tier in ("default", "standard", "auto") else tier,
         call.batch,
         call.speed,
@@ -25,3 +27,6 @@ def key_of(call: Call) -> PriceKey:
         call.deployment,
         call.search_context,
     )
+
+
+_key = lru_cache(4096)(PriceKey)  # few keys make up most calls

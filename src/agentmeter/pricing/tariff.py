@@ -148,12 +148,16 @@ class Tariff:
     rates: tuple[Rate, ...]
     digest: str = field(init=False, compare=False)
     _bounds: tuple[tuple[int, ...], ...] = field(init=False, compare=False, repr=False)
+    by_time: bool = field(init=False, compare=False, repr=False)
+    """Whether any rate is for the time that a call keeps GPUs busy."""
     _weekly: bool = field(init=False, compare=False, repr=False)
     _quotes: dict[tuple[int, int, int, int], Quote] = field(init=False, compare=False, repr=False)
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "digest", _digest(self.to_json()))
         object.__setattr__(self, "_bounds", _bounds(self.rates))
+        timed = any(rate.meter == "busy_millisecond" for rate in self.rates)
+        object.__setattr__(self, "by_time", timed)
         object.__setattr__(self, "_weekly", any(rate.days is not None for rate in self.rates))
         object.__setattr__(self, "_quotes", {})
 

@@ -9,6 +9,7 @@ import re
 import threading
 from collections.abc import Iterable, Iterator
 from decimal import Decimal
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -96,7 +97,12 @@ def encoding_for(model: str) -> tuple[str, Decimal, str]:
 
     ``ft:`` and a provider's path (``openai/``, ``us.anthropic.``) are not part of the name.
     """
-    name = str(model).lower().removeprefix("ft:")
+    return _encoding_of(str(model))
+
+
+@lru_cache(1024)
+def _encoding_of(model: str) -> tuple[str, Decimal, str]:
+    name = model.lower().removeprefix("ft:")
     name = name.rpartition("/")[2].rpartition("anthropic.")[2]
     for prefix in _PREFIXES:
         if name.startswith(prefix):

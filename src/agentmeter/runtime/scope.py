@@ -269,7 +269,7 @@ class Scope:
 
 def with_busy_time(record: Record, tariff: "Tariff | None") -> Record:
     """``record`` with the time that it was busy, where its tariff is by time."""
-    if tariff is None:
+    if tariff is None or not tariff.by_time:
         return record
     from agentmeter.pricing.busy import timed
 

@@ -101,8 +101,9 @@ def _told_once(scope: "Scope", attributes: Attributes) -> Attributes:
 
 def _cost(record: Record, call: Call, tariff: "Tariff | None") -> Attributes:
     """The live cost of a leaf; only where all of its usage is known and priced."""
-    if any(known.extent is Extent.UNKNOWN for known in call.evidence.values()):
-        return {}
+    for known in call.evidence.values():
+        if known.extent is Extent.UNKNOWN:
+            return {}
     if call.charge is not None:
         return _cost_attributes(call.charge.amount, call.charge.currency)
     if tariff is None or not call.usage:

@@ -67,7 +67,7 @@ def _is_without_usage(body: Mapping[str, Any]) -> bool:
 
 def _first(body: Mapping[str, Any], names: Names) -> str | None:
     for name in names:
-        text = text_of(body.get(name))
+        text = text_of(body[name]) if name in body else None
         if text is not None:
             return text
     return None
@@ -75,14 +75,16 @@ def _first(body: Mapping[str, Any], names: Names) -> str | None:
 
 def _request_id(body: Mapping[str, Any]) -> str | None:
     """AWS's, of which there is one for every answer."""
-    around = plain_mapping(body.get("ResponseMetadata")) or {}
-    return _first(around, ("RequestId",))
+    around = plain_mapping(body["ResponseMetadata"]) if "ResponseMetadata" in body else None
+    return _first(around, ("RequestId",)) if around else None
 
 
 def _tier(body: Mapping[str, Any]) -> str | None:
     """A text; Converse has a structure with a type."""
     for name in _TIER:
         value = body.get(name)
+        if value is None:
+            continue
         text = text_of(value) or text_of((plain_mapping(value) or {}).get("type"))
         if text is not None:
             return text

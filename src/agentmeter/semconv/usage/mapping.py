@@ -16,8 +16,10 @@ def plain_mapping(value: object) -> Mapping[str, Any] | None:
         return value
     stated = getattr(value, "model_fields_set", None)
     if isinstance(stated, set):
-        named = {name: getattr(value, name, None) for name in stated}  # litellm deletes some
-        return {**named, **(getattr(value, "model_extra", None) or {})}
+        own = getattr(value, "__dict__", {})
+        named = {name: own.get(name) for name in stated}  # litellm deletes some
+        extra = getattr(value, "model_extra", None)
+        return {**named, **extra} if extra else named
     present = getattr(value, "ListFields", None)
     if callable(present) and not isinstance(value, type):
         return {field.name: content for field, content in present()}
@@ -28,6 +30,7 @@ def plain_mapping(value: object) -> Mapping[str, Any] | None:
 
 def text_of(value: object) -> str | None:
     """A text, also that of an enumeration's member; ``None`` for anything else or nothing."""
-    if type(value) is not str:
-        value = getattr(value, "value", value)
+    if value is None or type(value) is str:
+        return value or None
+    value = getattr(value, "value", value)
     return value if isinstance(value, str) and value else None
