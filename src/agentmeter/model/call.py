@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 
 from agentmeter.model.evidence import Evidence, Source
+from agentmeter.model.filled import filled_at_once
 from agentmeter.model.money import Money
 from agentmeter.model.segment import Segment
 from agentmeter.model.usage import NO_USAGE, Usage
@@ -12,6 +13,7 @@ from agentmeter.model.usage import NO_USAGE, Usage
 NO_EVIDENCE: Mapping[str, Evidence] = MappingProxyType({})
 
 
+@filled_at_once
 @dataclass(frozen=True, slots=True)
 class Attempt:
     """One try of a call. ``http_status`` is ``None`` where no response arrived."""
@@ -29,6 +31,7 @@ class Attempt:
         return self.error_type is not None or (self.http_status or 200) >= 400
 
 
+@filled_at_once
 @dataclass(frozen=True, slots=True)
 class Call:
     """What a leaf consumed, and from whom.

@@ -13,6 +13,7 @@ from typing import TypeVar
 
 from agentmeter.model.call import NO_EVIDENCE, Call
 from agentmeter.model.evidence import Evidence
+from agentmeter.model.filled import filled_at_once
 from agentmeter.model.owner import Owner
 from agentmeter.model.segment import Segment
 from agentmeter.model.usage import NO_USAGE, Usage
@@ -65,6 +66,7 @@ UNATTRIBUTED = "unattributed"
 """The request id of work that ran outside of any request."""
 
 
+@filled_at_once
 @dataclass(frozen=True, slots=True)
 class Opened:
     """A scope has begun: lets a report name it, and its owner, if it never closes.
@@ -86,6 +88,7 @@ class Opened:
     model: str | None = None
 
 
+@filled_at_once
 @dataclass(frozen=True, slots=True)
 class Record:
     """A closed scope.
@@ -136,6 +139,7 @@ class Record:
         return bool(self.observer) and not self.observer.startswith(OURS)
 
 
+@filled_at_once
 @dataclass(frozen=True, slots=True)
 class Amendment:
     """What is known of an earlier record since: nothing is changed, this is laid over it.

@@ -3,6 +3,8 @@
 from dataclasses import dataclass
 from enum import StrEnum
 
+from agentmeter.model.filled import filled_at_once
+
 
 class Origin(StrEnum):
     """Where a piece of input comes from."""
@@ -21,6 +23,7 @@ class Origin(StrEnum):
     OTHER = "other"
 
 
+@filled_at_once
 @dataclass(frozen=True, slots=True)
 class Segment:
     """One piece of a call's input, in the order in which the provider reads it.

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from agentmeter.model.filled import filled_at_once
 from agentmeter.semconv.usage import Stated, plain_mapping, stated
 from agentmeter.semconv.usage.finding import PLACES, find
 from agentmeter.semconv.usage.mapping import text_of
@@ -20,6 +21,7 @@ _LISTS = ("choices", "candidates", "results")
 _REASONS = ("finish_reason", "finishReason", "completionReason")
 
 
+@filled_at_once
 @dataclass(frozen=True, slots=True)
 class Answer:
     """What a provider's answer says of itself; ``stated`` is ``None`` where it is without usage."""

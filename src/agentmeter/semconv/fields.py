@@ -3,10 +3,13 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from agentmeter.model.filled import filled_at_once
+
 Value = str | int | bool | float | tuple[str, ...]
 Attributes = dict[str, Value]
 
 
+@filled_at_once
 @dataclass(frozen=True, slots=True)
 class SpanFields:
     """A span as every carrier has it. Instants in nanoseconds since the epoch, ids in hex.

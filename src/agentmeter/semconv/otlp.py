@@ -20,7 +20,10 @@ def span_json(fields: SpanFields) -> dict[str, Any]:
         "startTimeUnixNano": str(fields.started_ns),
         "endTimeUnixNano": str(fields.ended_ns),
         "attributes": [
-            {"key": key, "value": {"stringValue": value} if type(value) is str else _any_value(value)}
+            {
+                "key": key,
+                "value": {"stringValue": value} if type(value) is str else _any_value(value),
+            }
             for key, value in fields.attributes.items()
         ],
     }

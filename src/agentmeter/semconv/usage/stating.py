@@ -6,6 +6,7 @@ from decimal import Decimal
 from typing import Any
 
 from agentmeter.exceptions import UsageError
+from agentmeter.model.filled import filled_at_once
 from agentmeter.model.meters import METERS
 from agentmeter.model.money import CONTEXT, Money
 from agentmeter.model.usage import Usage
@@ -15,6 +16,7 @@ from agentmeter.semconv.usage.reading import usage_of
 from agentmeter.semconv.usage.shape import Names
 
 
+@filled_at_once
 @dataclass(frozen=True, slots=True)
 class Stated:
     """What a provider's usage object states.
