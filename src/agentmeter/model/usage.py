@@ -91,12 +91,12 @@ class Usage(Mapping[str, int]):
     @property
     def total_input(self) -> int:
         """All input tokens, cached ones included: what a long-context step is decided by."""
-        return _side_total(Side.INPUT, self)
+        return _total_of(_INPUTS, self)
 
     @property
     def total_output(self) -> int:
         """All output tokens, reasoning included."""
-        return _side_total(Side.OUTPUT, self)
+        return _total_of(_OUTPUTS, self)
 
     @property
     def total_tokens(self) -> int:
@@ -122,6 +122,18 @@ _SIDES = {name: known.side for name, known in METERS.items()}
 
 def _side(name: str) -> Side:
     return _SIDES.get(name, Side.OTHER)
+
+
+_INPUTS = frozenset(name for name, side in _SIDES.items() if side is Side.INPUT)
+_OUTPUTS = frozenset(name for name, side in _SIDES.items() if side is Side.OUTPUT)
+
+
+def _total_of(meters: frozenset[str], usage: Usage) -> int:
+    total = 0
+    for name, quantity in usage.items():
+        if name in meters:
+            total += quantity
+    return total
 
 
 def _side_total(side: Side, usage: Mapping[str, int]) -> int:

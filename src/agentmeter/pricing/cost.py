@@ -85,13 +85,14 @@ def amount(usage: Mapping[str, int], quote: Quote) -> Decimal | None:
 
     For the live cost of a call, which is worked out while the application waits.
     """
-    result = Decimal(0)
+    result, rates = Decimal(0), quote.rates
     for meter, quantity in usage.items():
-        rate = quote.rates.get(UNSPLIT[meter][0] if meter in UNSPLIT else meter)
+        rate = rates.get(UNSPLIT[meter][0] if meter in UNSPLIT else meter)
         if rate is None:
             return None
         if rate.places is None:
-            result = CONTEXT.fma(_billed(quantity, rate), rate.price, result)
+            billed = quantity if rate.minimum is None else _billed(quantity, rate)
+            result = CONTEXT.fma(billed, rate.price, result)
         else:
             result = CONTEXT.add(result, rate.amount(_billed(quantity, rate)))
     return None if _uncounted(usage, quote) else result

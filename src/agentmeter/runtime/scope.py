@@ -67,6 +67,7 @@ class Scope:
         self.given_name = name if name is None else str(name)
         self.attributes = dict(attributes or {})
         self.span: trace.Span | None = None
+        self.stamped: Attributes = {}
         self.parent: Scope | None = None
         self.ledger: Ledger | None = None
         self.status = Status.OK

@@ -39,12 +39,13 @@ def start(scope: "Scope") -> None:
 
 
 def _start(scope: "Scope") -> None:
+    scope.stamped = _identity(scope)
     kind = SpanKind.CLIENT if scope.kind is Kind.CALL else SpanKind.INTERNAL
     above = trace.get_current_span().get_span_context()
     span = _tracer(trace.get_tracer_provider()).start_span(
         scope.span_name,
         kind=kind,
-        attributes=_identity(scope),
+        attributes=scope.stamped,
         links=[Link(context) for context in scope.links()],
         start_time=scope.started_ns,
     )
@@ -75,13 +76,22 @@ def end(scope: "Scope", record: Record, tariff: "Tariff | None") -> Attributes |
         if span.is_recording():
             attributes = record_attributes(record)
             cost = _cost(record, record.call, tariff) if record.call is not None else {}
-            span.set_attributes({**_told_once(scope, attributes), **cost})
+            told = {**_told_once(scope, attributes), **cost}
+            span.set_attributes(_beyond(told, scope.stamped))
             _count_cut(span)
             if record.status in (Status.ERROR, Status.CUT):
                 span.set_status(StatusCode.ERROR, record.error_type)
     with guarded("span.end"):
         span.end(record.ended_ns)  # which runs the processors of whoever has added some
     return attributes
+
+
+def _beyond(told: Attributes, stamped: Attributes) -> Attributes:
+    """``told`` without what the span has from its start; a blank of the owner may be filled."""
+    for name, value in stamped.items():
+        if told.get(name) == value:
+            del told[name]
+    return told
 
 
 def _count_cut(span: trace.Span) -> None:

@@ -1,6 +1,8 @@
 """Entries as spans: what stands on the span of a record, a marker or an amendment."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from operator import attrgetter
+from typing import Any
 
 from agentmeter.model import (
     REPORTED,
@@ -13,9 +15,10 @@ from agentmeter.model import (
     Owner,
     Record,
     Segment,
+    Side,
     Usage,
 )
-from agentmeter.model.meters import METERS
+from agentmeter.model.meters import METERS, Meter
 from agentmeter.model.money import plain
 from agentmeter.semconv import names
 from agentmeter.semconv.fields import Attributes, SpanFields
@@ -54,13 +57,46 @@ def span_name(kind: Kind, name: str, operation: str | None = None, model: str | 
 _OPERATIONS = {Kind.AGENT: "invoke_agent", Kind.TOOL: "execute_tool"}
 
 
+def _texts(**fields: str) -> Callable[[Any], Attributes]:
+    """What gives the fields of a value that hold a text, each under its attribute's name."""
+    attributes, told = tuple(fields.values()), attrgetter(*fields)
+
+    def texts(value: Any) -> Attributes:
+        pairs = zip(attributes, told(value), strict=True)
+        return {attribute: text for attribute, text in pairs if text is not None}
+
+    return texts
+
+
+_owner_texts = _texts(user=names.USER, tenant=names.TENANT, feature=names.FEATURE, plan=names.PLAN)
+_record_texts = _texts(
+    request_id=names.REQUEST_ID,
+    scope_id=names.SCOPE_ID,
+    name=names.NAME,
+    parent_id=names.PARENT_ID,
+    parent_request_id=names.PARENT_REQUEST_ID,
+    error_type=names.ERROR_TYPE,
+)
+_call_texts = _texts(
+    provider=names.PROVIDER,
+    model=names.REQUEST_MODEL,
+    operation=names.OPERATION,
+    response_model=names.RESPONSE_MODEL,
+    response_id=names.RESPONSE_ID,
+    service_tier=names.SERVICE_TIER,
+    speed=names.SPEED,
+    region=names.REGION,
+    deployment=names.DEPLOYMENT,
+    search_context=names.SEARCH_CONTEXT,
+    tariff=names.TARIFF,
+    unpriced=names.UNPRICED,
+    input_digest=names.INPUT_DIGEST,
+)
+
+
 def owner_attributes(owner: Owner) -> Attributes:
     """The owner as span attributes; blank fields are left out."""
-    attributes: Attributes = {}
-    _put(attributes, names.USER, owner.user)
-    _put(attributes, names.TENANT, owner.tenant)
-    _put(attributes, names.FEATURE, owner.feature)
-    _put(attributes, names.PLAN, owner.plan)
+    attributes = _owner_texts(owner)
     for tag, text in owner.tags.items():
         attributes[names.TAG + tag] = text
     return attributes
@@ -70,16 +106,11 @@ def record_attributes(record: Record) -> Attributes:
     """Every attribute of a record's span, identity and usage included."""
     attributes: Attributes = {
         names.ENTRY: "record",
-        names.REQUEST_ID: record.request_id,
-        names.SCOPE_ID: record.scope_id,
-        names.KIND: record.kind.value,
-        names.NAME: record.name,
-        names.STATUS: record.status.value,
+        names.KIND: str(record.kind),
+        names.STATUS: str(record.status),
+        **_record_texts(record),
         **owner_attributes(record.owner),
     }
-    _put(attributes, names.PARENT_ID, record.parent_id)
-    _put(attributes, names.PARENT_REQUEST_ID, record.parent_request_id)
-    _put(attributes, names.ERROR_TYPE, record.error_type)
     if record.late:
         attributes[names.LATE] = True
     if record.kind is Kind.AGENT:
@@ -107,37 +138,25 @@ def _put(attributes: Attributes, name: str, value: str | None) -> None:
 
 
 def _put_call(attributes: Attributes, call: Call) -> None:
-    _put(attributes, names.PROVIDER, call.provider)
-    _put(attributes, names.REQUEST_MODEL, call.model)
-    _put(attributes, names.OPERATION, call.operation)
-    _put(attributes, names.RESPONSE_MODEL, call.response_model)
-    _put(attributes, names.RESPONSE_ID, call.response_id)
-    _put(attributes, names.SERVICE_TIER, call.service_tier)
+    attributes.update(_call_texts(call))
     if call.batch:
         attributes[names.BATCH] = True
-    _put(attributes, names.SPEED, call.speed)
-    _put(attributes, names.REGION, call.region)
-    _put(attributes, names.DEPLOYMENT, call.deployment)
-    _put(attributes, names.SEARCH_CONTEXT, call.search_context)
-    _put(attributes, names.TARIFF, call.tariff)
-    _put(attributes, names.UNPRICED, call.unpriced)
     attributes[names.REQUEST_STREAM] = call.stream
     if call.finish_reasons:
         attributes[names.FINISH_REASONS] = call.finish_reasons
     if call.attempts:
-        attributes[names.ATTEMPTS] = tuple(attempt_text(attempt) for attempt in call.attempts)
+        attributes[names.ATTEMPTS] = tuple([attempt_text(attempt) for attempt in call.attempts])
     if call.charge is not None:
         attributes[names.CHARGE_AMOUNT] = plain(call.charge.amount)
         attributes[names.CHARGE_CURRENCY] = call.charge.currency
     if call.calls != 1:
         attributes[names.CALLS] = call.calls
-    _put_input(attributes, call.segments, call.input_digest)
+    _put_segments(attributes, call.segments)
     _put_usage(attributes, call.usage, call.evidence)
     _put_conventional(attributes, call.usage)
 
 
-def _put_input(attributes: Attributes, segments: tuple[Segment, ...], digest: str | None) -> None:
-    _put(attributes, names.INPUT_DIGEST, digest)
+def _put_segments(attributes: Attributes, segments: tuple[Segment, ...]) -> None:
     if segments:
         attributes[names.SEGMENTS] = tuple(segment_text(segment) for segment in segments)
 
@@ -145,28 +164,46 @@ def _put_input(attributes: Attributes, segments: tuple[Segment, ...], digest: st
 def _put_usage(attributes: Attributes, usage: Usage, evidence: Mapping[str, Evidence]) -> None:
     for meter, quantity in usage.items():
         attributes[names.USAGE + meter] = quantity
-    if usage and evidence == dict.fromkeys(usage, REPORTED):
+    if usage and _all_reported(usage, evidence):
         attributes[names.ALL_REPORTED] = True  # the common case, in one attribute instead of many
         return
     for meter, known in evidence.items():
         attributes[names.EVIDENCE + meter] = f"{known.source}/{known.extent}"
 
 
-_CACHE_READS = tuple(meter for meter in METERS if meter.startswith("cache_read"))
-_CACHE_WRITES = tuple(meter for meter in METERS if meter.startswith("cache_write"))
+def _all_reported(usage: Usage, evidence: Mapping[str, Evidence]) -> bool:
+    if len(usage) != len(evidence):
+        return False
+    for meter, known in evidence.items():
+        if (known is not REPORTED and known != REPORTED) or meter not in usage:
+            return False
+    return True
+
+
+_WHOLE = {Side.INPUT: (names.USAGE_INPUT,), Side.OUTPUT: (names.USAGE_OUTPUT,)}
+_PARTS = {
+    "cache_read": (names.USAGE_CACHE_READ,),
+    "cache_write": (names.USAGE_CACHE_WRITE,),
+    "reasoning": (names.USAGE_REASONING,),
+}
+
+
+def _counted_in(meter: Meter) -> tuple[str, ...]:
+    """The conventions' counts that a meter is in: cached inside input, reasoning inside output."""
+    parts = (count for part, count in _PARTS.items() if meter.name.startswith(part))
+    return (*_WHOLE.get(meter.side, ()), *next(parts, ()))
+
+
+_COUNTED_IN = {name: _counted_in(meter) for name, meter in METERS.items()}
 
 
 def _put_conventional(attributes: Attributes, usage: Usage) -> None:
-    """The conventions' own, overlapping counts: cached inside input, reasoning inside output."""
-    for name, count in (
-        (names.USAGE_INPUT, usage.total_input),
-        (names.USAGE_OUTPUT, usage.total_output),
-        (names.USAGE_CACHE_READ, sum(usage.get(meter, 0) for meter in _CACHE_READS)),
-        (names.USAGE_CACHE_WRITE, sum(usage.get(meter, 0) for meter in _CACHE_WRITES)),
-        (names.USAGE_REASONING, usage.get("reasoning")),
-    ):
-        if count:
-            attributes[name] = count
+    """The conventions' own, overlapping counts."""
+    counts: dict[str, int] = {}
+    for meter, quantity in usage.items():
+        for name in _COUNTED_IN.get(meter, ()):
+            counts[name] = counts.get(name, 0) + quantity
+    attributes.update(counts)
 
 
 def _opened_attributes(opened: Opened) -> Attributes:
@@ -197,6 +234,7 @@ def _amendment_attributes(amendment: Amendment) -> Attributes:
     if amendment.discarded is not None:
         attributes[names.DISCARDED] = amendment.discarded
     _put(attributes, names.REASON, amendment.reason)
-    _put_input(attributes, amendment.segments, amendment.input_digest)
+    _put(attributes, names.INPUT_DIGEST, amendment.input_digest)
+    _put_segments(attributes, amendment.segments)
     _put_usage(attributes, amendment.usage, amendment.evidence)
     return attributes
