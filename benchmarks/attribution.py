@@ -22,7 +22,7 @@ from agentmeter.model import REPORTED, Call, Kind, Owner, Record, Usage
 from agentmeter.pricing import GenAIPrices, PriceKey, Tariff
 from agentmeter.report.report import build
 from agentmeter.semconv.writing import fields_of
-from agentmeter.store.journal import line_of, tariff_fields
+from agentmeter.store.lines import line_of, tariff_fields
 from agentmeter.store.reader import read
 
 CALLS = 10

@@ -37,8 +37,8 @@ from agentmeter.store.choice import Choice
 from agentmeter.store.compact import compact
 from agentmeter.store.engine import Embedded, Store
 from agentmeter.store.folder import Generation, commit, entries_name, leaves_name
-from agentmeter.store.journal import line_of, tariff_fields
 from agentmeter.store.leaves import LEAF_COLUMNS, MONEY
+from agentmeter.store.lines import line_of, tariff_fields
 from agentmeter.store.parquet import ENTRY_ROWS, LEAF_ROWS
 from agentmeter.store.pricing import load
 from agentmeter.store.reader import read, read_request

@@ -15,7 +15,7 @@ from agentmeter.pricing import Pricer, Tariff
 from agentmeter.store.choice import Choice
 from agentmeter.store.clickhouse.address import address
 from agentmeter.store.clickhouse.table import SpanTable, request_report
-from agentmeter.store.journal import tariff_fields
+from agentmeter.store.lines import tariff_fields
 from agentmeter.store.rollup import distribution, rollup
 
 START = 1_785_000_000_000_000_000
@@ -100,7 +100,7 @@ def measured(leaves: Path, pricer: Pricer, tariffs: list[Tariff], told: Any) -> 
     from tests.clickhouse.collector import exported
     from tests.clickhouse.front import Engine, Front
 
-    from agentmeter.store.journal import line_of
+    from agentmeter.store.lines import line_of
 
     with tempfile.TemporaryDirectory(dir=leaves.parent) as work:
         engine = Engine(Path(work))

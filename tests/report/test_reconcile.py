@@ -34,7 +34,7 @@ from agentmeter.report.reconcile.names import family, paired
 from agentmeter.report.reconcile.text import reconciled_document, reconciled_text
 from agentmeter.report.report import build
 from agentmeter.semconv.writing import fields_of
-from agentmeter.store.journal import line_of, tariff_fields
+from agentmeter.store.lines import line_of, tariff_fields
 
 DAY = date(2025, 10, 6)
 START = 1_759_708_800

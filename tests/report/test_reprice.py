@@ -18,7 +18,7 @@ from agentmeter.pricing import PriceKey, Rate, Tariff, Unpriced
 from agentmeter.report.reprice import Repriced, Terms, held_at, replacement, reprice, swapped
 from agentmeter.report.reprice_text import repriced_document, repriced_text
 from agentmeter.semconv.writing import fields_of
-from agentmeter.store.journal import line_of, tariff_fields
+from agentmeter.store.lines import line_of, tariff_fields
 
 DAY = 86_400_000_000_000
 

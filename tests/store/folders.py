@@ -8,7 +8,7 @@ from agentmeter.model import Entry
 from agentmeter.pricing import Cached, GenAIPrices, Tariff
 from agentmeter.semconv.writing import fields_of
 from agentmeter.store.compact import Compacted, compact
-from agentmeter.store.journal import line_of, tariff_fields
+from agentmeter.store.lines import line_of, tariff_fields
 
 PRICER = Cached(GenAIPrices())
 _numbers = count(1)

@@ -11,7 +11,7 @@ from agentmeter.model import Attempt, Call, Entry, Kind, Owner, Record, Usage
 from agentmeter.semconv.writing import fields_of
 from agentmeter.store.compact import compact
 from agentmeter.store.engine import Embedded
-from agentmeter.store.journal import line_of
+from agentmeter.store.lines import line_of
 from agentmeter.store.own_lines import own_row
 from agentmeter.store.reader import read
 from agentmeter.store.rows import rows_of

@@ -17,7 +17,7 @@ from agentmeter.semconv.content import without_content
 from agentmeter.semconv.otlp import parts_in
 from agentmeter.serve.limits import Limits
 from agentmeter.serve.refusal import Refusal
-from agentmeter.store.journal import line_of, tariff_fields
+from agentmeter.store.lines import line_of, tariff_fields
 from agentmeter.store.rows import Read, read_span
 
 _TOLD = 5

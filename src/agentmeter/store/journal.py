@@ -9,22 +9,18 @@ import atexit
 import os
 import queue
 import threading
-import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
-
-import orjson
+from typing import TYPE_CHECKING
 
 from agentmeter.latch import Latch
 from agentmeter.model import Entry
 from agentmeter.pricing.tariff import Tariff
-from agentmeter.semconv import names
-from agentmeter.semconv.fields import Attributes, SpanFields
-from agentmeter.semconv.otlp import span_json
+from agentmeter.semconv.fields import Attributes
 from agentmeter.semconv.writing import fields_of
 from agentmeter.store.journal_file import JournalFile
+from agentmeter.store.lines import faults_fields, line_of, tariff_fields
 from agentmeter.store.reader import read_request
 
 # The history is loaded when the first forecast is asked for.
@@ -38,62 +34,6 @@ _Item = tuple[Entry, Tariff | None, Attributes | None]
 _BATCH = 512
 _PAUSE = 0.05
 _MOST = 200_000
-HEAD = (
-    b'{"resourceSpans":[{"resource":{"attributes":[{"key":"service.name","value":'
-    b'{"stringValue":"agentmeter"}},{"key":"'
-    + names.SCHEMA.encode()
-    + b'","value":{"intValue":"'
-    + str(names.SCHEMA_VERSION).encode()
-    + b'"}}]},"scopeSpans":[{"scope":{"name":"agentmeter"},"spans":['
-)
-TAIL = b"]}]}]}\n"
-"""What stands around the one span of every line."""
-
-
-def line_of(fields: SpanFields) -> bytes:
-    """One line of the journal. Text that is no Unicode is written with its bad parts escaped."""
-    return HEAD + _json(span_json(fields)) + TAIL
-
-
-def _json(value: Any) -> bytes:
-    try:
-        return orjson.dumps(value)
-    except TypeError:
-        return orjson.dumps(_escaped(value))
-
-
-def _escaped(value: Any) -> Any:
-    if isinstance(value, str):
-        return value.encode("utf-8", "backslashreplace").decode()
-    if isinstance(value, dict):
-        return {key: _escaped(inner) for key, inner in value.items()}
-    return [_escaped(inner) for inner in value] if isinstance(value, list) else value
-
-
-def tariff_fields(tariff: Tariff) -> SpanFields:
-    """The entry that keeps a tariff under its digest."""
-    return SpanFields(
-        "agentmeter.tariff",
-        "0" * 16 + tariff.digest,
-        tariff.digest,
-        None,
-        0,
-        0,
-        {
-            names.ENTRY: "tariff",
-            names.TARIFF: tariff.digest,
-            names.TARIFF_BODY: _json(tariff.to_json()).decode(),
-        },
-    )
-
-
-def faults_fields(counts: Mapping[str, int]) -> SpanFields:
-    """The entry of what has gone wrong since the one before it; its id is random."""
-    own = os.urandom(24).hex()
-    counted = {names.FAULT + place: count for place, count in counts.items()}
-    at = time.time_ns()
-    attributes: Attributes = {names.ENTRY: "faults", **counted}
-    return SpanFields("agentmeter.faults", own[:32], own[32:], None, at, at, attributes)
 
 
 class Journal:

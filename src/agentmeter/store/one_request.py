@@ -15,7 +15,7 @@ import orjson
 from agentmeter.model import UNATTRIBUTED, Amendment, Entry, Record
 from agentmeter.semconv import names
 from agentmeter.store.folder import Holdings, entries_name, holdings, is_journal
-from agentmeter.store.journal import HEAD, TAIL
+from agentmeter.store.lines import HEAD, TAIL
 from agentmeter.store.reader import Contents, read_line, read_text, strange
 from agentmeter.store.rows import ENTRY_COLUMNS
 

@@ -13,7 +13,7 @@ import orjson
 from agentmeter.exceptions import AgentmeterError
 from agentmeter.model import OURS, Kind, Status, Usage
 from agentmeter.semconv import names
-from agentmeter.store.journal import HEAD, TAIL
+from agentmeter.store.lines import HEAD, TAIL
 from agentmeter.store.rows import LARGEST, Row
 
 _TAIL = TAIL.rstrip()

@@ -21,7 +21,7 @@ from agentmeter.pricing.tariff import Tariff
 from agentmeter.semconv.fields import Attributes, SpanFields
 from agentmeter.semconv.writing import fields_of
 from agentmeter.store.delivery import Answer, Collector
-from agentmeter.store.journal import tariff_fields
+from agentmeter.store.lines import tariff_fields
 from agentmeter.store.protobuf import export_request, messages
 
 _Item = tuple[Entry, Tariff | None, Attributes | None]

@@ -14,7 +14,7 @@ from agentmeter.pricing.tariff import Tariff
 from agentmeter.report.pricing import asked
 from agentmeter.semconv.otlp import span_json
 from agentmeter.store.folder import is_journal
-from agentmeter.store.journal import tariff_fields
+from agentmeter.store.lines import tariff_fields
 from agentmeter.store.own_lines import own_row
 from agentmeter.store.parquet import Lines
 from agentmeter.store.reader import documents, is_binary
