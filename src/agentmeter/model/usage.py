@@ -34,7 +34,7 @@ class Usage(Mapping[str, int]):
     def _trusted(cls, quantities: dict[str, int]) -> Self:
         """Skip the checks for quantities that come out of other usages."""
         usage = object.__new__(cls)
-        kept = {name: quantities[name] for name in sorted(quantities) if quantities[name]}
+        kept = {name: n for name in sorted(quantities) if (n := quantities[name])}
         object.__setattr__(usage, "_quantities", MappingProxyType(kept))
         return usage
 

@@ -1,6 +1,8 @@
 """What a pricer is asked for a call."""
 
 from functools import lru_cache
+from operator import attrgetter
+from typing import Any
 
 from agentmeter.model import Call
 from agentmeter.pricing.tariff import PriceKey
@@ -14,19 +16,18 @@ def key_of(call: Call) -> PriceKey:
 
     What the application charges by quantity belongs to no model: the rate card's tools.
     """
-    if call.is_charge:
-        return TOOLS
-    tier = call.service_tier
-    return _key(
-        call.provider,
-        call.response_model or call.model,
-        None if tier in ("default", "standard", "auto") else tier,
-        call.batch,
-        call.speed,
-        call.region,
-        call.deployment,
-        call.search_context,
-    )
+    return TOOLS if call.is_charge else _key(*_ASKED(call))
 
 
-_key = lru_cache(4096)(PriceKey)  # few keys make up most calls
+_ASKED = attrgetter(
+    *("provider", "priced_model", "service_tier", "batch", "speed"),
+    *("region", "deployment", "search_context"),
+)
+
+
+@lru_cache(4096)  # few keys make up most calls
+def _key(provider: str | None, model: str | None, tier: str | None, *more: Any) -> PriceKey:
+    return PriceKey(provider, model, None if tier in _ORDINARY else tier, *more)
+
+
+_ORDINARY = ("default", "standard", "auto")

@@ -20,13 +20,14 @@ class Digests:
     """Digests under one key, and the token counts of what was seen before."""
 
     def __init__(self, key: bytes) -> None:
-        self._key = key
+        self._keyed = hashlib.blake2b(digest_size=8, key=key)
         self._counts: OrderedDict[tuple[str, str], int] = OrderedDict()
 
     def of(self, text: str) -> str:
         """16 hex digits that nobody without the key can guess a text from."""
-        data = text.encode("utf-8", "surrogatepass")
-        return hashlib.blake2b(data, digest_size=8, key=self._key).hexdigest()
+        made = self._keyed.copy()
+        made.update(text.encode("utf-8", "surrogatepass"))
+        return made.hexdigest()
 
     def segment(self, piece: Piece, model: str) -> Segment:
         """The piece without its text; text that was seen before is not counted again."""

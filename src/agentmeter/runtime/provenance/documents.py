@@ -44,7 +44,8 @@ def cut_out(piece: "Piece", documents: Mapping[str, str]) -> Iterator["Piece"]:
     """``piece``, with the documents that it contains as pieces of their own."""
     from agentmeter.runtime.provenance.pieces import Piece
 
-    if piece.origin in (Origin.ASSISTANT, Origin.TOOLS, Origin.IMAGE):
+    whole = piece.origin in (Origin.ASSISTANT, Origin.TOOLS, Origin.IMAGE)
+    if whole or (piece.text and not documents):
         yield piece
         return
     at = 0

@@ -189,13 +189,17 @@ def _name(value: Any, origin: Origin) -> str | None:
 
 
 def _items(value: Any) -> Sequence[Any]:
+    if type(value) is list:  # as a rule; to ask an abstract class is dear
+        return value
+    if value is None:
+        return ()
     if isinstance(value, Sequence) and not isinstance(value, str | bytes):
         return value
-    return [value] if isinstance(value, Mapping) else []
+    return [value] if isinstance(value, Mapping) else ()
 
 
 def _mapping(value: Any) -> Body:
-    return plain_mapping(value) or {}
+    return value if type(value) is dict else plain_mapping(value) or {}
 
 
 def _text(value: Any) -> str:

@@ -12,14 +12,16 @@ def plain_mapping(value: object) -> Mapping[str, Any] | None:
     present ones, of a dataclass all. One level only: a response is mostly content, and dumping
     all of it costs more than metering.
     """
-    if type(value) is dict or isinstance(value, Mapping):
+    if type(value) is dict:
         return value
     stated = getattr(value, "model_fields_set", None)
     if isinstance(stated, set):
-        own = getattr(value, "__dict__", {})
+        own = vars(value)
         named = {name: own.get(name) for name in stated}  # litellm deletes some
         extra = getattr(value, "model_extra", None)
         return {**named, **extra} if extra else named
+    if isinstance(value, Mapping):
+        return value
     present = getattr(value, "ListFields", None)
     if callable(present) and not isinstance(value, type):
         return {field.name: content for field, content in present()}
