@@ -17,12 +17,16 @@ def filled_at_once(cls: type[T]) -> type[T]:
     """Decorate a dataclass that is ``frozen`` and has ``slots``: while it is filled, a new value is
     of a twin class that is not frozen; nobody else has seen it by then.
     """
-    twin = _twin(cls)
-    fill: Any = vars(twin)["__init__"]
     settle = getattr(cls, "__post_init__", None)
+    twin: type | None = None
+    fill: Any = None
 
     @wraps(vars(cls)["__init__"])
     def filled(self: Any, *given: Any, **named: Any) -> None:
+        nonlocal twin, fill
+        if twin is None:  # with the first value: not every program makes some of every class
+            made = _twin(cls)
+            fill, twin = vars(made)["__init__"], made
         _become(self, "__class__", twin)
         fill(self, *given, **named)
         self.__class__ = cls
