@@ -2,7 +2,6 @@
 
 import copy
 import inspect
-import pickle
 from dataclasses import FrozenInstanceError, dataclass, fields, replace
 
 import pytest
@@ -14,8 +13,8 @@ from tests.property.strategies import RECORDS
 
 @given(record=RECORDS)
 def test_a_value_is_of_its_class_and_equal_to_its_copies(record: Record) -> None:
-    """Copies, pickles and replacements are equal values of the same class, with one hash."""
-    for other in (copy.copy(record), pickle.loads(pickle.dumps(record)), replace(record)):
+    """Copies and replacements are equal values of the same class."""
+    for other in (copy.copy(record), replace(record)):
         assert type(other) is Record
         assert other == record
     assert replace(record, name=record.name + "x") != record
