@@ -70,6 +70,53 @@ def test_a_call_that_two_have_seen_is_not_counted_again_once_it_could_fold(meter
     assert build(kept, meter.tariffs).usage == am.Usage(input=90)
 
 
+def test_calls_that_two_have_seen_do_not_pile_up(meter: Kept) -> None:
+    """Memory stays bounded where another instrumentation tells of every call as well."""
+    with am.request(user="a") as request:
+        assert request.ledger is not None
+        for number in range(500):
+            use(2)
+            ours = meter.records[-1]
+            span_id = f"f{number:015x}"
+            theirs = replace(
+                ours,
+                observer="other.library",
+                scope_id=span_id,
+                span_id=span_id,
+                parent_id=ours.scope_id,
+                parent_span_id=ours.span_id,
+            )
+            request.ledger.add(theirs)
+            COUNTER.settle()
+        assert len(request.ledger._entries) <= 80
+        assert request.usage == am.Usage(input=1000)
+        (one,) = request.ledger.known().requests
+    assert (one.calls, one.only_observed) == (500, 0)
+
+
+def test_calls_that_only_others_have_seen_do_not_pile_up(meter: Kept) -> None:
+    """Memory stays bounded, and what their sum rests on stays known."""
+    with am.request(user="a") as request:
+        assert request.ledger is not None
+        for number in range(500):
+            use(2)
+            ours = meter.records[-1]
+            tariff = meter.tariffs[ours.call.tariff or ""] if ours.call else None
+            span_id = f"f{number:015x}"
+            theirs = replace(
+                ours, observer="other.library", scope_id=span_id, span_id=span_id,
+                started_ns=ours.started_ns + 10**12, ended_ns=ours.ended_ns + 10**12,
+                call=replace(ours.call, usage=am.Usage(input=3)) if ours.call else None,
+                parent_id=request.scope_id, position=0,
+            )  # fmt: skip
+            request.ledger.add(theirs, tariff)
+            COUNTER.settle()
+        assert len(request.ledger._entries) <= 80
+        assert request.usage == am.Usage(input=2500)
+        (one,) = request.ledger.known().requests
+    assert (one.calls, one.only_observed, one.is_lower_bound) == (1000, 500, True)
+
+
 def test_what_is_said_of_a_folded_call_does_not_pile_up(meter: Kept) -> None:
     """Memory stays bounded where every call has an amendment of its own."""
     with am.request(user="a") as request:

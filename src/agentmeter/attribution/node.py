@@ -25,6 +25,8 @@ class Node:
     iteration: int = 1
     seen_by: tuple[str, ...] = (OURS,)
     contains_calls: bool = False
+    merged_ids: tuple[str, ...] = ()
+    """The scope ids of the other observers' records that were merged into this one."""
 
     @property
     def is_call(self) -> bool:

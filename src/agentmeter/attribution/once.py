@@ -11,8 +11,9 @@ from typing import TypeVar
 
 from agentmeter.attribution.alike import agree, same_response
 from agentmeter.attribution.gather import Key, key_of
+from agentmeter.attribution.standing_for import is_folded
 from agentmeter.attribution.tree import Tree
-from agentmeter.model import OURS, Attempt, Call, Kind, Record
+from agentmeter.model import Attempt, Call, Kind, Record
 
 T = TypeVar("T")
 
@@ -45,12 +46,15 @@ class _Groups:
         return True
 
 
-def merged(tree: Tree) -> dict[Key, tuple[str, ...]]:
-    """Merge what is one call, in place; returns who saw each record that was merged."""
+def merged(tree: Tree) -> dict[Key, tuple[Record, ...]]:
+    """Merge what is one call, in place; returns the records that each one was merged from.
+
+    What a ledger has folded stands for calls that are settled: it is no observer of another.
+    """
     calls = [
         record
         for record in tree.records.values()
-        if record.kind is Kind.CALL and record.call is not None
+        if record.kind is Kind.CALL and record.call is not None and not is_folded(record)
     ]
     if len({record.observer for record in calls}) < 2:
         return {}
@@ -144,8 +148,8 @@ def _scopes_above(record: Record, tree: Tree) -> list[Key]:
     return found or [key_of(tree.root)]
 
 
-def _put_together(tree: Tree, groups: _Groups) -> dict[Key, tuple[str, ...]]:
-    """One record for every group, in the place of its outermost member; returns who saw it."""
+def _put_together(tree: Tree, groups: _Groups) -> dict[Key, tuple[Record, ...]]:
+    """One record for every group, in the place of its outermost member; returns its members."""
     chiefs = {first: min(members, key=_chief_order) for first, members in groups.members.items()}
     speaks = {
         key_of(record): key_of(chiefs[first])
@@ -153,19 +157,19 @@ def _put_together(tree: Tree, groups: _Groups) -> dict[Key, tuple[str, ...]]:
         for record in members
     }
     above = {key: _outside(key, tree, groups) for key in set(speaks.values())}
-    seen_by: dict[Key, tuple[str, ...]] = {}
+    together: dict[Key, tuple[Record, ...]] = {}
     for first, members in groups.members.items():
         chief = chiefs[first]
         for record in members:
             del tree.records[key_of(record)]
             tree.parents.pop(key_of(record), None)
         tree.records[key_of(chief)] = replace(chief, call=_richest(chief, members))
-        seen_by[key_of(chief)] = tuple(sorted(record.observer or OURS for record in members))
+        together[key_of(chief)] = tuple(members)
     tree.parents.update(above)
     for key, parent in tree.parents.items():
         tree.parents[key] = speaks.get(parent, parent)
     tree.reroot()
-    return seen_by
+    return together
 
 
 def _outside(key: Key, tree: Tree, groups: _Groups) -> Key:

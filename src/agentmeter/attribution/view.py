@@ -8,6 +8,7 @@ from itertools import islice
 from agentmeter.attribution.gather import Gathered, Key, gathered, key_of
 from agentmeter.attribution.node import Node, RequestView, nodes
 from agentmeter.attribution.once import merged
+from agentmeter.attribution.standing_for import folded_scopes
 from agentmeter.attribution.tree import Tree, grown
 from agentmeter.attribution.turns import iterations
 from agentmeter.attribution.waste import waste
@@ -28,16 +29,7 @@ from agentmeter.model.money import split
 _MOST_MISSING = 1000
 """Scopes below one scope that are named as missing; whatever a record says, there are so many."""
 
-FOLDED = "folded"
-"""The attribute that says how many scopes a folded record stands for."""
-
-REFUSED = "refused"
-"""The attribute that says how many calls that budgets refused a folded record stands for."""
-
 _FIELDS = ("user", "tenant", "feature", "plan")
-
-FOLDER = OURS + ".folded"
-"""The observer of folded records; a scope of the application's may have any attribute."""
 
 
 def view(entries: Iterable[Entry]) -> list[RequestView]:
@@ -48,8 +40,8 @@ def view(entries: Iterable[Entry]) -> list[RequestView]:
 
 def _request(request_id: str, found: Gathered) -> RequestView:
     tree = grown(request_id, found)
-    seen_by = merged(tree)
-    root = _Builder(request_id, tree, seen_by, found).root()
+    members = merged(tree)
+    root = _Builder(request_id, tree, members, found).root()
     return RequestView(
         request_id,
         root,
@@ -84,7 +76,7 @@ def _missing(tree: Tree) -> Iterable[str]:
     for record in tree.records.values():
         if record.parent_id and not record.foreign:
             places.setdefault(record.parent_id, set()).add(record.position)
-            stood_for[record.parent_id] = stood_for.get(record.parent_id, 0) + _folded(record)
+            stood_for[record.parent_id] = stood_for.get(record.parent_id, 0) + folded_scopes(record)
     for record in tree.records.values():
         if record.foreign or record.status is Status.NEVER_CLOSED or stood_for.get(record.scope_id):
             continue  # what is still open in an open scope is not lost
@@ -100,25 +92,13 @@ def _missing(tree: Tree) -> Iterable[str]:
                 yield f"{place}/… {more:,} more"
 
 
-def _folded(record: Record) -> int:
-    """How many scopes a folded record stands for; none for any other record."""
-    return int(record.attributes.get(FOLDED, 0)) if record.observer == FOLDER else 0
-
-
-def refused_by(record: Record) -> int:
-    """How many calls that a budget had no room for a record stands for."""
-    if record.status is not Status.REFUSED:
-        return 0
-    return int(record.attributes.get(REFUSED, 1)) if record.observer == FOLDER else 1
-
-
 @dataclass(slots=True)
 class _Builder:
     """Builds the nodes of one request from the leaves up; trees may be deeper than the stack."""
 
     request_id: str
     tree: Tree
-    seen_by: Mapping[Key, tuple[str, ...]]
+    members: Mapping[Key, tuple[Record, ...]]
     found: Gathered
 
     def root(self) -> Node:
@@ -142,17 +122,21 @@ class _Builder:
         self, record: Record, kids: tuple[Node, ...], inside: Usage, reason: str | None, turn: int
     ) -> tuple[Node, Usage]:
         own = record.call.usage if record.call is not None else Usage()
-        seen_by = self.seen_by.get(key_of(record), (record.observer or OURS,))
+        members = self.members.get(key_of(record), (record,))
+        seen_by = tuple(sorted(one.observer or OURS for one in members))
+        merged_ids = tuple(one.scope_id for one in members if one.scope_id != record.scope_id)
         contains = any(_holds_a_call(kid) for kid in kids)
         if record.kind is Kind.CALL and not contains:
-            node = Node(record, kids, self._mine(record, own), own, reason, turn, seen_by)
+            mine = self._mine(record, own)
+            node = Node(record, kids, mine, own, reason, turn, seen_by, merged_ids=merged_ids)
             return node, inside + own
         excess = own.excess_over(inside) if own and inside else own
         if excess:
             leaf = _residual(record, excess)
             mine = self._mine(leaf, excess)
             kids = (*kids, Node(leaf, (), mine, excess, reason, turn, seen_by))
-        node = Node(record, kids, Usage(), Usage(), reason, turn, seen_by, contains or bool(excess))
+        contains = contains or bool(excess)
+        node = Node(record, kids, Usage(), Usage(), reason, turn, seen_by, contains, merged_ids)
         return node, inside + excess if excess else inside
 
     def _mine(self, record: Record, usage: Usage) -> Usage:
@@ -205,13 +189,4 @@ def _residual(record: Record, excess: Usage) -> Record:
     )
 
 
-__all__ = [
-    "FOLDED",
-    "FOLDER",
-    "REFUSED",
-    "Node",
-    "RequestView",
-    "nodes",
-    "refused_by",
-    "view",
-]
+__all__ = ["Node", "RequestView", "nodes", "view"]

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from agentmeter.attribution.view import refused_by
+from agentmeter.attribution.standing_for import refused_by
 from agentmeter.report.report import RequestReport, walk
 
 _MEASURES = {"usd": "USD", "tokens": "tokens", "calls": "calls"}

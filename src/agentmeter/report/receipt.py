@@ -11,7 +11,7 @@ from enum import StrEnum
 from types import MappingProxyType
 from typing import Any
 
-from agentmeter.attribution.view import FOLDER
+from agentmeter.attribution.standing_for import is_folded
 from agentmeter.model import Kind, Owner, Record, Status
 from agentmeter.model.money import CONTEXT
 from agentmeter.report.receipt_charge import PlanCharge
@@ -151,7 +151,7 @@ def receipt(
         outcome,
         tuple(_actions(scopes, show)),
         _work(report, scopes),
-        any(scope.record.observer == FOLDER for scope in scopes),
+        any(is_folded(scope.record) for scope in scopes),
         report.is_lower_bound or outcome is Outcome.RUNNING,
         charge,
         dict(report.total) if show.show_cost else None,
@@ -186,7 +186,7 @@ def _done(scopes: Iterable[ScopeReport]) -> Iterator[Record]:
     of_tools = set()
     for scope in scopes:  # parents come first
         record = scope.record
-        if record.observer == FOLDER:
+        if is_folded(record):
             continue
         if record.kind is Kind.TOOL:
             of_tools.add(record.scope_id)

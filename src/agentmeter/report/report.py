@@ -7,6 +7,7 @@ from decimal import Decimal
 from typing import Any
 
 from agentmeter.attribution.node import Node, RequestView
+from agentmeter.attribution.standing_for import leaves
 from agentmeter.attribution.view import view
 from agentmeter.model import UNATTRIBUTED, Entry, Extent, Record, Usage
 from agentmeter.model.evidence import weakest
@@ -239,7 +240,7 @@ def _request(one: RequestView, tariffs: Mapping[str, Tariff]) -> RequestReport:
     missing: Counter[tuple[str | None, str, bool, str]] = Counter()
     for scope in walk(tree):
         call = scope.record.call
-        only_observed += scope.node.only_observed
+        only_observed += leaves(scope.record) if scope.node.only_observed else 0
         if scope.node.waste and scope.cost.lines:
             waste_by.setdefault(scope.node.waste, []).append(scope.direct)
         for gap in scope.cost.gaps:
