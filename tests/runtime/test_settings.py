@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from agentmeter.exceptions import ConfigurationError
-from agentmeter.runtime.settings import SETTINGS, Found, Settings, providers_in
+from agentmeter.runtime.settings import SETTINGS, ZERO_CODE, Found, Settings, providers_in
 
 
 def test_arguments_go_over_the_environment_over_the_file_over_the_default() -> None:
@@ -90,3 +90,13 @@ def test_a_process_counts_what_is_no_setting_once_and_goes_on(tmp_path: Path) ->
         "1 configuration: pyproject.toml, [tool.agentmeter]: provider is no setting; "
         "did you mean providers?",
     ], done.stderr
+
+
+def test_the_page_on_settings_names_every_one() -> None:
+    """With its variable, in the order of the table; and what only a program as it stands reads."""
+    page = (Path(__file__).parents[2] / "docs" / "configuration.md").read_text()
+    rows = [line.split("|")[1:3] for line in page.splitlines() if line.startswith("| `")]
+    named = [(row[0].split("`")[1], row[1].strip().strip("`")) for row in rows]
+    settings = [(one.name if one.variable else "budgets", one.variable or "-") for one in SETTINGS]
+    assert named[: len(settings)] == settings
+    assert [name for name, _ in named[len(settings) :]] == list(ZERO_CODE)
