@@ -178,7 +178,7 @@ def test_an_interruption_changes_nothing_and_says_so(tmp_path: Path) -> None:
     journal(tmp_path, entries)
     command = [sys.executable, "-m", "agentmeter.cli", "compact", str(tmp_path)]
     process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
-    while not list(tmp_path.glob(".compact-*/entries.jsonl")):
+    while not list(tmp_path.glob(".compact-*/entries.*")):
         time.sleep(0.01)
     process.send_signal(signal.SIGINT)
     _, said = process.communicate()

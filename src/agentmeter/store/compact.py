@@ -34,7 +34,6 @@ from agentmeter.store.parquet import (
     ENTRY_ROWS,
     LEAF_ROWS,
     Fetched,
-    Lines,
     check_columns,
     clear_workplaces,
     connect,
@@ -47,6 +46,7 @@ from agentmeter.store.parquet import (
 from agentmeter.store.reader import is_binary, is_newer
 from agentmeter.store.resolve import Resolved, Resolver
 from agentmeter.store.rows import ENTRY_COLUMNS
+from agentmeter.store.shelves import Shelves, write_parts
 from agentmeter.store.source import Progress, Source, row_digest, silent
 
 if TYPE_CHECKING:
@@ -168,21 +168,25 @@ class Writing:
     _rows: int = 0
     _total: int = 0
 
-    def compacted(self, lines: Lines, digest: int) -> Generation:
+    def compacted(self, lines: Shelves, digest: int) -> Generation:
         """The entries of journals and of the generations that are taken in."""
-        relation = f"SELECT {_COLUMNS} FROM {lines.select(ENTRY_COLUMNS)}"
-        if self.merged:
-            relation += f" UNION ALL SELECT {_COLUMNS} FROM {self.entries_of(self.merged)}"
+        relations = []
+        for part, theirs in lines.parts(ENTRY_COLUMNS):
+            relation = f"SELECT {_COLUMNS} FROM {part}"
+            if self.merged:
+                held = self.entries_of(self.merged)
+                relation += f" UNION ALL SELECT {_COLUMNS} FROM {held} WHERE {theirs}"
+            relations.append(f"({relation})")
         total = lines.count + sum(one.entries for one in self.merged)
         known = sum(int(one.digest, 16) for one in self.merged)
-        return self.write(f"({relation})", total, digest + known)
+        return self.write(relations, total, digest + known)
 
-    def write(self, relation: str, total: int, digest: int) -> Generation:
+    def write(self, relations: list[str], total: int, digest: int) -> Generation:
         """Write entries and leaves into the workplace, and verify them by reading them back."""
         self._total = total
         self.progress("sorting", 0, 1)
         entries = self.work / entries_name(self.name)
-        write(self.connection, relation, entries, _ENTRY_ORDER, ENTRY_ROWS)
+        self._sorted(relations, entries, _ENTRY_ORDER, ENTRY_ROWS)
         self.progress("sorting", 1, 1)
         found = self._resolve(entries)
         self._check(digest)
@@ -198,12 +202,12 @@ class Writing:
         held = self.entries_of(kept) if kept else None
         fresh = f"read_parquet({quoted(entries)})"
         tariffs = known_tariffs(self.connection, [fresh, *([held] if held else [])])
-        with Lines(self.work / "leaves.jsonl") as lines:
+        with Shelves(self.work / "leaves.jsonl") as lines:
             found = Resolver(self.connection, fresh, held, tariffs, lines, self._seen).run()
         self.odd = found.odd
         target = self.work / leaves_name(self.name)
-        relation = lines.select(LEAF_COLUMNS)
-        write(self.connection, relation, target, "request_id, started_ns", LEAF_ROWS)
+        relations = [part for part, _ in lines.parts(LEAF_COLUMNS)]
+        self._sorted(relations, target, "request_id, started_ns", LEAF_ROWS)
         shares = self.connection.execute(f"SELECT count(shares) FROM {fresh}").fetchone()
         self.shared = shares != (0,)
         count = self.connection.execute(
@@ -212,6 +216,12 @@ class Writing:
         if count != (found.leaves,):
             raise SourceError(f"{target.name}: {count} leaves, and {found.leaves} were written")
         return found
+
+    def _sorted(self, relations: list[str], target: Path, order: str, rows: int) -> None:
+        if len(relations) == 1:
+            write(self.connection, relations[0], target, order, rows)
+        else:
+            write_parts(self.connection, relations, target, order, rows)
 
     def _seen(self, row: Fetched) -> None:
         self._digest += row_digest(row[:7])

@@ -72,11 +72,11 @@ def clear_workplaces(folder: Path) -> None:
 class Lines:
     """Rows on their way, as a file of JSON lines."""
 
-    def __init__(self, file: Path) -> None:
+    def __init__(self, file: Path, buffering: int = 1 << 20) -> None:
         self.file = file
-        self.count = 0
+        self.count = self.size = 0
         self._longest = _BUFFER
-        self._handle = file.open("wb", buffering=1 << 20)
+        self._handle = file.open("wb", buffering=buffering)
 
     def put(self, row: Row) -> None:
         """Add a row; absent columns are NULL."""
@@ -84,6 +84,7 @@ class Lines:
         self._longest = max(self._longest, len(line))
         self._handle.write(line)
         self.count += 1
+        self.size += len(line)
 
     def __enter__(self) -> Self:
         return self
@@ -116,9 +117,10 @@ def quoted(text: str | Path) -> str:
 def write(
     connection: "DuckDBPyConnection", relation: str, target: Path, order: str, rows: int
 ) -> None:
-    """Write a relation as Parquet in ``order``, and see to it that it is on disk."""
+    """Write a relation as Parquet in ``order``, blank as it is, and see that it is on disk."""
+    sorting = f"ORDER BY {order}" if order else ""
     connection.execute(
-        f"COPY (SELECT * FROM {relation} ORDER BY {order}) TO {quoted(target)} "
+        f"COPY (SELECT * FROM {relation} {sorting}) TO {quoted(target)} "
         f"(FORMAT parquet, COMPRESSION zstd, ROW_GROUP_SIZE {rows})"
     )
     handle = os.open(target, os.O_RDONLY)

@@ -19,6 +19,7 @@ from agentmeter.report.report import RequestReport, build
 from agentmeter.store.leaves import leaf_rows
 from agentmeter.store.parquet import Fetched, Lines, entry_rows, read_fetched
 from agentmeter.store.rows import Read
+from agentmeter.store.shelves import Shelves
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
@@ -55,7 +56,7 @@ class Resolver:
     fresh: str
     held: str | None
     tariffs: Mapping[str, Tariff]
-    lines: Lines
+    lines: Lines | Shelves
     on_row: Callable[[Fetched], None] = lambda row: None
     found: Resolved = field(default_factory=Resolved)
 

@@ -100,7 +100,7 @@ class Rewrite:
             f"(SELECT {_COLUMNS} FROM {old} WHERE {stays} "
             f"UNION ALL SELECT {_COLUMNS} FROM {lines.select(ENTRY_COLUMNS)})"
         )
-        made = writing.write(relation, total, digest)
+        made = writing.write([relation], total, digest)
         files = tuple(name for one in affected for name in one.files)
         writing.put_in_place(replace(made, replaces=files))
 

@@ -16,9 +16,9 @@ from agentmeter.semconv.otlp import span_json
 from agentmeter.store.folder import is_journal
 from agentmeter.store.lines import tariff_fields
 from agentmeter.store.own_lines import own_row
-from agentmeter.store.parquet import Lines
 from agentmeter.store.reader import documents, is_binary
 from agentmeter.store.rows import Row, rows_of
+from agentmeter.store.shelves import Shelves
 
 Progress = Callable[[str, int, int], None]
 """Told of a stage, how far it is, and how far it goes."""
@@ -46,12 +46,12 @@ class Source:
     careful: bool = True
     digest: int = 0
     problems: list[str] = field(default_factory=list)
-    lines: Lines = field(init=False)
+    lines: Shelves = field(init=False)
     _tariffs: dict[str, Tariff] = field(default_factory=dict)
     _written: set[str] = field(default_factory=set)
 
     def __post_init__(self) -> None:
-        self.lines = Lines(self.work / "entries.jsonl")
+        self.lines = Shelves(self.work / "entries.jsonl")
 
     def take(self, files: Iterable[Path]) -> None:
         """Read all that is in ``files`` into ``lines``."""
