@@ -9,6 +9,7 @@ from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
 
+import duckdb
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -21,6 +22,7 @@ from agentmeter.model import Call, Entry, Kind, Money, Owner, Record
 from agentmeter.report.pricing import priced_now
 from agentmeter.report.report import build
 from agentmeter.store import compact as module
+from agentmeter.store import shelves
 from agentmeter.store.compact import compact
 from agentmeter.store.engine import Embedded
 from agentmeter.store.folder import alone, holdings
@@ -262,6 +264,28 @@ def test_a_generation_says_whether_work_is_shared_in_it(tmp_path: Path) -> None:
     (manifest,) = tmp_path.glob("*.manifest")
     manifest.write_text(manifest.read_text().replace('"shared"', '"of the future"'))
     assert [one.shared for one in holdings(tmp_path).generations] == [True]
+
+
+def test_what_is_sorted_in_parts_is_sorted_as_a_whole(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Ids from all over, a generation taken in among them: one file in order, nothing lost."""
+    monkeypatch.setattr(shelves, "_TOGETHER", 1)
+    entries = [
+        replace(records(n)[0], request_id=request_id)
+        for n, request_id in enumerate([*(f"{n:02x}" * 16 for n in range(0, 256, 5)), "unattributed"])
+    ]
+    journal(tmp_path, entries[::2])
+    compacted(tmp_path)
+    journal(tmp_path, entries[1::2])
+    compacted(tmp_path)
+    assert same(read(tmp_path).entries, entries)
+    (one,) = holdings(tmp_path).generations
+    for name in one.files[1:]:
+        ids = duckdb.sql(f"SELECT request_id FROM '{tmp_path / name}'").fetchall()
+        assert [row[0] for row in ids] == sorted(entry.request_id for entry in entries)
+    with Embedded(tmp_path, PRICER) as store:
+        assert [(row.key, row.calls) for row in rollup(store, "user")] == [("u", len(entries))]
 
 
 def test_other_files_are_neither_read_as_journals_nor_removed(tmp_path: Path) -> None:

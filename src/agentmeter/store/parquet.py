@@ -7,7 +7,7 @@ them on disk where they do not fit into memory.
 import contextlib
 import os
 import shutil
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
@@ -75,13 +75,13 @@ class Lines:
     def __init__(self, file: Path, buffering: int = 1 << 20) -> None:
         self.file = file
         self.count = self.size = 0
-        self._longest = _BUFFER
+        self.longest = _BUFFER
         self._handle = file.open("wb", buffering=buffering)
 
     def put(self, row: Row) -> None:
         """Add a row; absent columns are NULL."""
         line = orjson.dumps(row, option=orjson.OPT_APPEND_NEWLINE)
-        self._longest = max(self._longest, len(line))
+        self.longest = max(self.longest, len(line))
         self._handle.write(line)
         self.count += 1
         self.size += len(line)
@@ -99,14 +99,21 @@ class Lines:
 
     def select(self, columns: Mapping[str, str]) -> str:
         """The rows as a relation with ``columns``, for SQL."""
-        if not self.count:
-            nothing = ", ".join(f"CAST(NULL AS {kind}) AS {name}" for name, kind in columns.items())
-            return f"(SELECT {nothing} WHERE false)"
-        typed = ", ".join(f"{name}: '{kind}'" for name, kind in columns.items())
-        return (
-            f"read_json({quoted(self.file)}, format = 'newline_delimited', columns = {{{typed}}}, "
-            f"maximum_object_size = {self._longest})"
-        )
+        return selected([self], columns)
+
+
+def selected(given: Iterable[Lines], columns: Mapping[str, str]) -> str:
+    """All these rows as one relation with ``columns``, for SQL."""
+    filled = [one for one in given if one.count]
+    if not filled:
+        nothing = ", ".join(f"CAST(NULL AS {kind}) AS {name}" for name, kind in columns.items())
+        return f"(SELECT {nothing} WHERE false)"
+    typed = ", ".join(f"{name}: '{kind}'" for name, kind in columns.items())
+    files = ", ".join(quoted(one.file) for one in filled)
+    return (
+        f"read_json([{files}], format = 'newline_delimited', columns = {{{typed}}}, "
+        f"maximum_object_size = {max(one.longest for one in filled)})"
+    )
 
 
 def quoted(text: str | Path) -> str:

@@ -9,7 +9,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
-from agentmeter.store.parquet import Lines, quoted, write
+from agentmeter.store.parquet import Lines, quoted, selected, write
 from agentmeter.store.rows import Row
 
 if TYPE_CHECKING:
@@ -57,7 +57,7 @@ class Shelves:
 
     def select(self, columns: Mapping[str, str]) -> str:
         """All rows as a relation with ``columns``, for SQL."""
-        return _union(list(self._shelves.values()), columns)
+        return selected(self._shelves.values(), columns)
 
     def parts(self, columns: Mapping[str, str]) -> Iterator[tuple[str, str]]:
         """Relations with what condition their request ids fulfil; together they are all ids."""
@@ -67,20 +67,11 @@ class Shelves:
             if lines is not None:
                 if together and size + lines.size > _TOGETHER:
                     most = _BOUNDS[place - 1]
-                    yield _union(together, columns), _between(least, most)
+                    yield selected(together, columns), _between(least, most)
                     least, together, size = most, [], 0
                 together.append(lines)
                 size += lines.size
-        yield _union(together, columns), _between(least, None)
-
-
-def _union(shelves: list[Lines], columns: Mapping[str, str]) -> str:
-    names = ", ".join(f'"{name}"' for name in columns)
-    if not shelves:
-        nothing = (f'CAST(NULL AS {kind}) AS "{name}"' for name, kind in columns.items())
-        return f"(SELECT {', '.join(nothing)} WHERE false)"
-    parts = (f"SELECT {names} FROM {one.select(columns)}" for one in shelves)
-    return f"({' UNION ALL '.join(parts)})"
+        yield selected(together, columns), _between(least, None)
 
 
 def _between(least: str, most: str | None) -> str:
