@@ -1,7 +1,23 @@
-"""A latch that a signal handler may use, whatever it has interrupted."""
+"""What threads need at odd moments: in the handler of a signal, and when the interpreter ends."""
 
 import contextlib
+import sys
 import threading
+
+
+def starts(thread: threading.Thread) -> bool:
+    """Start a thread; whether that can still be done.
+
+    An ending interpreter, in which generators that were left in the middle are closed, starts none:
+    it raises or, before 3.12, waits for ever.
+    """
+    if sys.is_finalizing():
+        return False
+    try:
+        thread.start()
+    except RuntimeError:
+        return False
+    return True
 
 
 class Latch:

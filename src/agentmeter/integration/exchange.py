@@ -59,7 +59,7 @@ class Exchange:
         self.body: Body | None = body
         """The caller's body, held until the end, to be counted where nobody says."""
         self.attempts = Attempts()
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()
         self._over = False
         self._stream_ends: Callable[[], None] | None = None
         self._inner: list[Exchange] = []

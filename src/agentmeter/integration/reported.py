@@ -42,7 +42,7 @@ class ReportedCall:
         self._started = STATE.now_ns()
         self._made: list[CallScope] = []
         self._over = False
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()
         self._outer = ASKING.get()
         self._told: Call | None = None
         self._tokens: list[Token[Asking | None]] = []

@@ -72,7 +72,7 @@ class GenAIPrices:
     """
 
     def __init__(self) -> None:
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()
         self._snapshot: Any = None
         self._version = ""
 

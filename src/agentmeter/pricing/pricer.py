@@ -63,7 +63,7 @@ class Cached:
     ) -> None:
         self._pricer = pricer
         self._on_fault = on_fault
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()
         self._known: dict[PriceKey, Tariff | Unpriced] = {}
         self.faults = 0
 

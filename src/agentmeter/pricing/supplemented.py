@@ -33,7 +33,7 @@ class Catalog:
     ) -> None:
         self._base = base or GenAIPrices()
         self._given = supplement
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()
 
     def tariff(self, key: PriceKey) -> Tariff | Unpriced:
         """The tariff for ``key``: every rate with its history, source and conditions."""

@@ -5,7 +5,7 @@ import threading
 import time
 from collections.abc import Callable
 
-from agentmeter.latch import Latch
+from agentmeter.latch import Latch, starts
 from agentmeter.runtime.faults import after_fork, guarded
 
 _PAUSE = 0.02
@@ -30,7 +30,7 @@ class Counter:
     def _reset(self) -> None:
         self._jobs: queue.SimpleQueue[Callable[[], None]] = queue.SimpleQueue()
         self._hurry = Latch()
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()
         self._thread: threading.Thread | None = None
 
     def submit(self, job: Callable[[], None]) -> None:
@@ -43,12 +43,10 @@ class Counter:
 
     def _start(self) -> None:
         thread = threading.Thread(target=self._work, name=self._name, daemon=True)
-        try:
-            thread.start()
-        except RuntimeError:  # an ending interpreter starts no threads any more
-            self._run(self._jobs.get())
-        else:
+        if starts(thread):
             self._thread = thread
+        else:
+            self._run(self._jobs.get())
 
     def settle(self, timeout: float = 10.0) -> bool:
         """Wait until every job submitted so far has run, at most ``timeout`` seconds."""

@@ -142,7 +142,7 @@ class _Encodings:
             os.register_at_fork(after_in_child=self._renew_lock)
 
     def _renew_lock(self) -> None:
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()
 
     def get(self, name: str) -> "Encoding":
         """The encoding of that name."""

@@ -31,7 +31,7 @@ class Faults:
 
     def _anew(self) -> None:
         self._counts: Counter[str] = Counter()
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()
 
     def count(self, where: str, error: BaseException | None = None, times: int = 1) -> None:
         """Count a fault at ``where``; the first of a kind is logged with its traceback."""

@@ -78,9 +78,9 @@ class Ledger:
 
     def unlocked(self) -> None:
         """Begin with locks of its own, and no fold under way: here, and in a forked child."""
-        self._lock = threading.Lock()
-        self._folding = threading.Lock()
-        self._folds = False
+        self._lock = threading.RLock()
+        self._folding = threading.RLock()
+        self._folds = self._is_folding = False
 
     def join(self, owner: Owner) -> None:
         """Fill the blank owner fields from a request that was opened inside this one."""
@@ -239,6 +239,9 @@ class Ledger:
         from agentmeter.runtime.fold import folded
 
         with self._folding:
+            if self._is_folding:
+                return  # what was collected meanwhile has ended a scope: in the middle of a fold
+            self._is_folding = True
             unsettled = set(self._open)
             with self._lock:
                 known = list(self._entries)
@@ -252,7 +255,7 @@ class Ledger:
                     self._entries[: len(known)] = kept
                     self._folded = self._folded or len(kept) < len(known)
                     self._fold_at = max(STATE.max_entries, 2 * len(kept))
-                    self._folds = False
+                    self._folds = self._is_folding = False
 
 
 def ledgers() -> list[Ledger]:

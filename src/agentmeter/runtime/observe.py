@@ -70,7 +70,7 @@ class Watch:
     """The spans of others that are open, and what has to be known of them when they end."""
 
     def __init__(self) -> None:
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()
         self._open: dict[int, tuple[Any, Scope | None]] = {}
         self._links: set[int] = set()
 

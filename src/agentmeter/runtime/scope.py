@@ -39,12 +39,12 @@ if TYPE_CHECKING:
 
 F = TypeVar("F", bound=Callable[..., Any])
 
-_COUNTING = threading.Lock()
+_COUNTING = threading.RLock()
 
 
 def _unlocked() -> None:
     global _COUNTING
-    _COUNTING = threading.Lock()
+    _COUNTING = threading.RLock()
 
 
 after_fork(_unlocked)

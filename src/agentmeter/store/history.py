@@ -92,7 +92,7 @@ class JournalHistory:
 
     def __init__(self, folder: Path, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()
         self._looked: float | None = None
         self._requests: JournalRequests[Observation] = JournalRequests(folder, observed)
         self._history = History()
@@ -113,7 +113,7 @@ class JournalTraffic:
 
     def __init__(self, folder: Path, book: PlanBook) -> None:
         self.book = book
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()
         self._requests: JournalRequests[PricedRequest] = JournalRequests(
             folder, lambda report: row_in(report, book)
         )

@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from agentmeter.latch import Latch
+from agentmeter.latch import Latch, starts
 from agentmeter.model import Entry
 from agentmeter.pricing.tariff import Tariff
 from agentmeter.semconv.fields import Attributes
@@ -53,7 +53,7 @@ class Journal:
         self.folder = Path(folder)
         self._on_fault = on_fault
         self._faults = faults
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()
         self._begin()
         atexit.register(self.close)
         if hasattr(os, "register_at_fork"):
@@ -74,7 +74,7 @@ class Journal:
     def _after_fork(self) -> None:
         """The child drops the inherited queue and file and begins its own."""
         self._file.let_go()
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()
         self._begin()
 
     # -- the caller's side -----------------------------------------------------------------
@@ -98,7 +98,9 @@ class Journal:
             if self._thread is None:
                 thread = threading.Thread(target=self._work, name="agentmeter-journal", daemon=True)
                 self._thread = thread
-                thread.start()
+                if not starts(thread):
+                    self._thread = None
+                    self._write_all()
 
     def flush(self, timeout: float = 5.0) -> bool:
         """Write all that was put so far; whether that was done within ``timeout`` seconds.

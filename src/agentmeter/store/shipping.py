@@ -82,7 +82,7 @@ class Shipping:
     def _begin(self) -> None:
         """A queue and a thread of one's own: here, and in a forked child."""
         self._queue: queue.SimpleQueue[_Item | Latch] = queue.SimpleQueue()
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()
         self._sending = threading.Lock()
         self._wake = Latch()
         self._thread: threading.Thread | None = None

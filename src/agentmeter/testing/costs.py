@@ -39,7 +39,7 @@ class Metering:
     """All that is metered in this process inside; a context manager, which may be nested."""
 
     def __init__(self) -> None:
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()
         self._entries: list[Entry] = []
         self._ledgers: dict[int, Ledger] = {}
         self._tariffs: dict[str, Tariff] = {}

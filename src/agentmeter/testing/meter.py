@@ -45,7 +45,7 @@ class Kept:
 
     entries: list[Entry] = field(default_factory=list)
     tariffs: dict[str, Tariff] = field(default_factory=dict)
-    _lock: threading.Lock = field(default_factory=threading.Lock)
+    _lock: threading.RLock = field(default_factory=threading.RLock)
 
     def put(
         self,

@@ -149,7 +149,7 @@ class _Waker:
     def __init__(self) -> None:
         self._loop = asyncio.get_running_loop()
         self._changed = asyncio.Event()
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()
         self._woken = False
 
     def hear(self, _: Ledger, __: Entry | None) -> None:

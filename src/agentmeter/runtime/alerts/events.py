@@ -63,7 +63,7 @@ class _Board:
         after_fork(self._anew)
 
     def _anew(self) -> None:
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()
         self._waiting = 0
 
     def add(self, one: Subscription) -> None:

@@ -20,12 +20,12 @@ _KEY = os.urandom(32)
 
 _Seen = Counter[tuple[str, str]]
 _seen: "WeakKeyDictionary[Ledger, _Seen]" = WeakKeyDictionary()
-_lock = threading.Lock()
+_lock = threading.RLock()
 
 
 def _unlocked() -> None:
     global _lock
-    _lock = threading.Lock()
+    _lock = threading.RLock()
 
 
 after_fork(_unlocked)

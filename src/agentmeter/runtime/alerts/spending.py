@@ -49,12 +49,12 @@ class _Watched:
 
 _watched: "WeakKeyDictionary[Ledger, _Watched]" = WeakKeyDictionary()
 _jumps: "WeakKeyDictionary[Subscription, Jumps[_Key]]" = WeakKeyDictionary()
-_lock = threading.Lock()
+_lock = threading.RLock()
 
 
 def _unlocked() -> None:
     global _lock
-    _lock = threading.Lock()
+    _lock = threading.RLock()
 
 
 after_fork(_unlocked)

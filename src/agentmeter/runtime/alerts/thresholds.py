@@ -19,12 +19,12 @@ from agentmeter.runtime.faults import after_fork
 from agentmeter.runtime.ledger import Ledger
 
 _waiting: dict[Account, Ledger | None] = {}
-_lock = threading.Lock()
+_lock = threading.RLock()
 
 
 def _anew() -> None:
     global _lock
-    _lock = threading.Lock()
+    _lock = threading.RLock()
     _waiting.clear()
 
 

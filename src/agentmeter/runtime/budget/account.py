@@ -16,12 +16,12 @@ from agentmeter.runtime.budget.value import MEASURES, Budget, BudgetRule
 from agentmeter.runtime.faults import after_fork
 
 _SECOND = 1_000_000_000
-_COUNTING = threading.Lock()
+_COUNTING = threading.RLock()
 
 
 def _unlocked() -> None:
     global _COUNTING
-    _COUNTING = threading.Lock()
+    _COUNTING = threading.RLock()
 
 
 after_fork(_unlocked)

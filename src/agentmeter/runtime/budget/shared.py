@@ -85,7 +85,7 @@ class RedisBudgets:
         after_fork(self._anew)
 
     def _anew(self) -> None:
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()
         self._held: dict[str, tuple[str, ...]] = {}
         self._renewing = False
 

@@ -41,7 +41,7 @@ class Totals:
         after_fork(self._anew)  # a child tells of its own, on the instruments that it inherits
 
     def _anew(self) -> None:
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()
         self._sums: dict[str, dict[Labels | None, Decimal]] = {}
 
     def add(self, series: Series, value: Decimal) -> None:

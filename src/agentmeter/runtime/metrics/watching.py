@@ -54,7 +54,7 @@ class Watch:
         after_fork(self._anew)
 
     def _anew(self) -> None:
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()
         self._watched: WeakKeyDictionary[Ledger, _Watched] = WeakKeyDictionary()
 
     def switch(self, *, on: bool) -> None:
