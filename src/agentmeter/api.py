@@ -234,6 +234,7 @@ def _with_shipping(journal: Any, collector: Any) -> Any:
     from agentmeter.store.shipping import Shipping
 
     shipping = Shipping(collector, FAULTS.count)
+    unfinished.end_before_closing()
     if journal is None:
         return shipping
     from agentmeter.runtime.sinks import Sinks

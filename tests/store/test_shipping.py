@@ -1,8 +1,11 @@
 """Records on their way to a collector: all of them, once, and what is lost is counted."""
 
 import os
+import re
+import socket
 import subprocess
 import sys
+import threading
 from collections import Counter
 from pathlib import Path
 
@@ -90,7 +93,7 @@ def test_what_is_refused_is_counted_by_how_many_and_why(meter: Kept) -> None:
         assert not shipped(meter, shipping, meter.entries[:5])
         assert shipped(meter, shipping, meter.entries[:1]), "later ones are taken"
         shipping.close()
-    assert lost == {f"{REFUSED} (too old)": 3, f"{REFUSED} (HTTP 400)": 5}
+    assert lost == {f"{REFUSED} (too old)": 3, f"{REFUSED} (HTTP 400)": 6}, "five and a tariff"
     assert len(taken.spans) == sent - 3 + 1
 
 
@@ -118,15 +121,68 @@ def test_a_collector_that_is_not_there_costs_entries_and_nothing_else(meter: Kep
         lost[where] += entries
 
     shipping = Shipping(Collector(endpoint), count, most=5, patience=0.0)
-    shipping._thread = object()  # type: ignore[assignment]  # nobody takes from the queue
+    shipping._queue._thread = threading.Thread()  # nobody takes from the queue
     for entry in meter.entries[:8]:
         shipping.put(entry)
     assert lost == {FULL: 3}
-    shipping._thread = None
-    shipping.put(meter.entries[0]) if shipping._queue.qsize() < 5 else shipping._start()
+    shipping._queue._thread = None
+    shipping._queue.start()
     assert not shipping.flush(20)
     shipping.close()
     assert lost == {FULL: 3, UNDELIVERED: 5}
+
+
+def test_what_a_silent_collector_kept_from_being_sent_is_counted_at_the_end(meter: Kept) -> None:
+    """It takes the connection and never answers: the batch on its way and what waits are lost."""
+    work()
+    lost: Counter[str] = Counter()
+
+    def count(where: str, _: BaseException | None, entries: int) -> None:
+        lost[where] += entries
+
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        shipping = Shipping(Collector(f"http://127.0.0.1:{silent.getsockname()[1]}"), count)
+        shipping.put(meter.entries[0])
+        assert not shipping.flush(2)
+        for entry in meter.entries[1:4]:
+            shipping.put(entry)
+        shipping.close(0.1)
+        assert lost == {UNDELIVERED: 4}
+
+
+def test_a_tariff_is_told_again_where_it_may_have_been_refused(meter: Kept) -> None:
+    """It is told once a day, and what was refused was told to nobody."""
+    work()
+    (priced,) = [one for one in meter.entries if getattr(one, "call", None)][:1]
+    tariff = meter.tariffs[priced.call.tariff]  # type: ignore[union-attr]
+    with collecting(Reply(400)) as taken:
+        shipping = Shipping(Collector(taken.endpoint), lambda *_: None)
+        for _ in range(3):
+            shipping.put(priced, tariff)
+            shipping.flush(20)
+        shipping.close()
+    told = [one.attributes[names.ENTRY] for one in taken.spans]
+    assert told == ["tariff", "record", "record"]
+
+
+@pytest.mark.parametrize(
+    ("endpoint", "headers", "said"),
+    [
+        ("http://me:sEcret@host:4318", {}, "without a password"),
+        ("http://me:sEcret@host:99999", {}, "expected an address"),
+        ("ftp://host/sEcret", {"A": "sEcret"}, "got 'ftp://host/sEcret'"),
+        ("http://host", {"A": "sEcret\n"}, "the value of A is no text"),
+        ("http://host", {"A": 5}, "the value of A is no text"),
+        ("http://host", {"A b": "sEcret"}, "'A b' is no name of a header"),
+    ],
+)
+def test_what_cannot_be_sent_is_refused_at_once_and_no_secret_repeated(
+    endpoint: str, headers: dict[str, str], said: str
+) -> None:
+    """A header of two lines would be raised, and logged, by every attempt."""
+    with pytest.raises(ConfigurationError, match=re.escape(said)) as refused:
+        Collector(endpoint, headers)
+    assert "sEcret" not in str(refused.value).replace("ftp://host/sEcret", "")
 
 
 def test_a_configured_collector_gets_what_the_sampler_left_out(

@@ -5,11 +5,12 @@ what is sent about the work must not become work that is reported.
 """
 
 import http.client
+import re
 import ssl
 from collections.abc import Mapping
 from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
-from urllib.parse import urlsplit
+from urllib.parse import SplitResult, urlsplit
 
 from agentmeter.exceptions import ConfigurationError
 from agentmeter.store.protobuf import partial_success
@@ -18,6 +19,8 @@ TRACES = "/v1/traces"
 _AGAIN = (408, 429, 502, 503, 504)
 """What OTLP says may be sent again."""
 _TOO_LARGE = 413
+_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
+_VALUE = re.compile(r"[!-~\xa1-\xff]([ \t!-~\xa0-\xff]*[!-~\xa1-\xff])?|")
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,22 +45,16 @@ class Collector:
     def __init__(
         self, endpoint: str, headers: Mapping[str, str] | None = None, timeout: float = 10.0
     ) -> None:
-        """Raises ``ConfigurationError`` for an address that is none."""
-        try:
-            parts = urlsplit(endpoint)
-            port = parts.port
-        except ValueError as error:
-            raise ConfigurationError(f"{endpoint!r}: {error}") from error
-        if parts.scheme not in ("http", "https") or not parts.hostname:
-            raise ConfigurationError(
-                f"{endpoint!r} is no address; write http://host:4318 or https://host/path"
-            )
+        """Raises ``ConfigurationError`` for an address or headers that cannot be used;
+        what may be a secret is not repeated in it.
+        """
+        parts, port = _address(endpoint)
         self._secure = parts.scheme == "https"
         self._host, self._port = parts.hostname, port
         path = parts.path.rstrip("/")
         self._path = path if path.endswith(TRACES) else path + TRACES
         self._headers = {
-            **(headers or {}),
+            **_checked(headers or {}),
             "Content-Type": "application/x-protobuf",
             "Content-Encoding": "gzip",
         }
@@ -109,6 +106,34 @@ class Collector:
                     self._host, self._port, timeout=self._timeout
                 )
         return self._connection
+
+
+def _address(endpoint: str) -> tuple[SplitResult, int | None]:
+    expected = "expected an address such as http://host:4318 or https://host/path"
+    try:
+        parts = urlsplit(endpoint)
+        port, host = parts.port, parts.hostname
+    except (AttributeError, ValueError) as error:
+        raise ConfigurationError(expected) from error
+    if "@" in parts.netloc:
+        raise ConfigurationError(
+            f"{expected}, without a password; send it as a header (otlp_headers, otlp_token)"
+        )
+    if parts.scheme not in ("http", "https") or not host:
+        raise ConfigurationError(f"{expected}, got {endpoint!r:.80}")
+    return parts, port
+
+
+def _checked(headers: Mapping[str, str]) -> Mapping[str, str]:
+    for name, value in headers.items():
+        if not isinstance(name, str) or not _NAME.fullmatch(name):
+            raise ConfigurationError(f"headers: {name!r:.60} is no name of a header")
+        if not isinstance(value, str) or not _VALUE.fullmatch(value):
+            raise ConfigurationError(
+                f"headers: the value of {name} is no text that a header can hold: one line of "
+                "Latin letters, digits and signs, without blanks around it"
+            )
+    return headers
 
 
 def _seconds(after: str | None) -> float | None:

@@ -7,20 +7,19 @@ every tariff that its own records name, so that it can be read without the other
 
 import atexit
 import os
-import queue
 import threading
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from agentmeter.latch import Latch, starts
 from agentmeter.model import Entry
 from agentmeter.pricing.tariff import Tariff
 from agentmeter.semconv.fields import Attributes
 from agentmeter.semconv.writing import fields_of
 from agentmeter.store.journal_file import JournalFile
 from agentmeter.store.lines import faults_fields, line_of, tariff_fields
+from agentmeter.store.queued import Item, Queue
 from agentmeter.store.reader import read_request
 
 # The history is loaded when the first forecast is asked for.
@@ -29,9 +28,6 @@ if TYPE_CHECKING:
     from agentmeter.report.forecast import History
     from agentmeter.store.history import JournalHistory, JournalTraffic
 
-_Item = tuple[Entry, Tariff | None, Attributes | None]
-
-_BATCH = 512
 _PAUSE = 0.05
 _MOST = 200_000
 
@@ -60,9 +56,7 @@ class Journal:
             os.register_at_fork(after_in_child=self._after_fork)
 
     def _begin(self) -> None:
-        self._queue: queue.SimpleQueue[_Item | Latch] = queue.SimpleQueue()
-        self._wake = Latch()
-        self._thread: threading.Thread | None = None
+        self._queue = Queue("agentmeter-journal", _PAUSE, self._write)
         self._file = JournalFile(self.folder)
         self._known: set[str] = set()
         self._told: Counter[str] = Counter()
@@ -86,21 +80,10 @@ class Journal:
         attributes: Attributes | None = None,
     ) -> None:
         """Queue an entry and the tariff it names; never blocks on the disk."""
-        if self._queue.qsize() >= _MOST:
+        if len(self._queue) >= _MOST:
             self._on_fault("journal queue full, entry dropped", None, 1)
             return
         self._queue.put((entry, tariff, attributes))
-        if self._thread is None:
-            self._start()
-
-    def _start(self) -> None:
-        with self._lock:
-            if self._thread is None:
-                thread = threading.Thread(target=self._work, name="agentmeter-journal", daemon=True)
-                self._thread = thread
-                if not starts(thread):
-                    self._thread = None
-                    self._write_all()
 
     def flush(self, timeout: float = 5.0) -> bool:
         """Write all that was put so far; whether that was done within ``timeout`` seconds.
@@ -112,58 +95,25 @@ class Journal:
         return done and not refused
 
     def _flushed(self, timeout: float) -> bool:
-        if self._thread is None or not self._thread.is_alive():
-            self._write_all()
-            return True
-        done = Latch()
-        self._queue.put(done)
-        self._wake.set()
-        return done.wait(timeout)
+        if self._queue.is_attended:
+            return self._queue.settle(timeout)
+        self._queue.run_out()
+        return True
 
     def close(self) -> None:
         """Flush, and let go of thread and file. What is put later is still written, to another."""
         self.flush()
-        with self._lock:
-            thread, self._thread = self._thread, None
-        if thread is not None:
-            self._queue.put(Latch())
-            thread.join(1)
+        self._queue.stop()
         if Counter(self._faults()) != self._told:
             self._write([])
         with self._writing:
             self._file.let_go()
-        if self._queue.qsize():
-            self._start()
+        if len(self._queue):
+            self._queue.start()
 
     # -- the writer's side -----------------------------------------------------------------
 
-    def _work(self) -> None:
-        while self._thread is threading.current_thread():
-            first = self._queue.get()
-            if not isinstance(first, Latch):
-                self._wake.wait(_PAUSE)
-            self._write_all(first)
-
-    def _write_all(self, first: _Item | Latch | None = None) -> None:
-        item = first if first is not None else self._next()
-        while item is not None:
-            batch: list[_Item] = []
-            while item is not None and not isinstance(item, Latch):
-                batch.append(item)
-                item = self._next() if len(batch) < _BATCH else None
-            if batch:
-                self._write(batch)
-            if isinstance(item, Latch):
-                item.set()
-            item = self._next()
-
-    def _next(self) -> _Item | Latch | None:
-        try:
-            return self._queue.get_nowait()
-        except queue.Empty:
-            return None
-
-    def _write(self, batch: list[_Item]) -> None:
+    def _write(self, batch: list[Item]) -> None:
         with self._writing:
             try:
                 if self._file.ready():
@@ -180,7 +130,7 @@ class Journal:
         new = counts - self._told
         return [line_of(faults_fields(new))] if new else []
 
-    def _encoded(self, batch: list[_Item]) -> list[bytes]:
+    def _encoded(self, batch: list[Item]) -> list[bytes]:
         lines = []
         for entry, tariff, attributes in batch:
             try:

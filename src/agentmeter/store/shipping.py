@@ -8,14 +8,13 @@ not be brought within a minute, is counted, never raised and never silently gone
 import atexit
 import gzip
 import os
-import queue
+import sys
 import threading
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 
 from agentmeter.exceptions import ConfigurationError
-from agentmeter.latch import Latch
 from agentmeter.model import Entry
 from agentmeter.pricing.tariff import Tariff
 from agentmeter.semconv.fields import Attributes, SpanFields
@@ -23,15 +22,14 @@ from agentmeter.semconv.writing import fields_of
 from agentmeter.store.delivery import Answer, Collector
 from agentmeter.store.lines import tariff_fields
 from agentmeter.store.protobuf import export_request, messages
+from agentmeter.store.queued import Item, Queue
 
-_Item = tuple[Entry, Tariff | None, Attributes | None]
 _Fault = Callable[[str, BaseException | None, int], None]
 
 FULL = "otlp: queue full, entries dropped"
 UNDELIVERED = "otlp: entries dropped, the collector could not be reached"
 REFUSED = "otlp: entries refused by the collector"
 ENCODE = "otlp: entries that could not be encoded"
-_BATCH = 512
 _PAUSE = 0.5
 """Seconds in which entries come together."""
 _MOST = 100_000
@@ -81,11 +79,9 @@ class Shipping:
 
     def _begin(self) -> None:
         """A queue and a thread of one's own: here, and in a forked child."""
-        self._queue: queue.SimpleQueue[_Item | Latch] = queue.SimpleQueue()
-        self._lock = threading.RLock()
+        self._queue = Queue("agentmeter-otlp", _PAUSE, self._ship)
         self._sending = threading.Lock()
-        self._wake = Latch()
-        self._thread: threading.Thread | None = None
+        self._under_way = 0
         self._told = _Told({})
         self._lost = False
         self._closing = False
@@ -100,82 +96,46 @@ class Shipping:
         attributes: Attributes | None = None,
     ) -> None:
         """Queue an entry and the tariff it names; never waits for the collector."""
-        if self._queue.qsize() >= self._most:
+        if len(self._queue) >= self._most:
             self._lose(FULL, None, 1)
             return
         self._queue.put((entry, tariff, attributes))
-        if self._thread is None:
-            self._start()
-
-    def _start(self) -> None:
-        with self._lock:
-            if self._thread is None:
-                self._closing = False
-                thread = threading.Thread(target=self._work, name="agentmeter-otlp", daemon=True)
-                self._thread = thread
-                thread.start()
 
     def flush(self, timeout: float = 5.0) -> bool:
         """Send all that was put so far; whether the collector took it within ``timeout`` seconds.
 
         False as well where entries were refused or dropped since the last flush.
         """
-        if self._thread is not None:
-            done = Latch()
-            self._queue.put(done)
-            self._wake.set()
-            if not done.wait(timeout):
-                return False
+        if self._queue.is_attended and not self._queue.settle(timeout):
+            return False
         lost, self._lost = self._lost, False
         return not lost
 
-    def close(self) -> None:
-        """Flush, once more and without long waits, and let go of the thread."""
+    def close(self, timeout: float = 5.0) -> None:
+        """Flush, once more and without long waits, and let go of the thread.
+
+        What a collector that does not answer has kept from being sent by then is counted as lost.
+        """
         self._closing = True
-        self.flush()
-        with self._lock:
-            thread, self._thread = self._thread, None
-        if thread is not None:
-            self._queue.put(Latch())
-            thread.join(1)
+        self.flush(timeout)
+        if self._queue.stop():
+            self._closing = False
+        else:
+            self._lose(UNDELIVERED, None, self._queue.drop() + self._under_way)
         self.collector.close()
 
     # -- the sender's side -----------------------------------------------------------------------
 
-    def _work(self) -> None:
-        while self._thread is threading.current_thread():
-            first = self._queue.get()
-            if not isinstance(first, Latch):
-                self._wake.wait(_PAUSE)
-            self._send_all(first)
-
-    def _send_all(self, first: _Item | Latch | None) -> None:
-        item = first
-        while item is not None:
-            batch: list[_Item] = []
-            while item is not None and not isinstance(item, Latch):
-                batch.append(item)
-                item = self._next() if len(batch) < _BATCH else None
-            if batch:
-                self._ship(batch)
-            if isinstance(item, Latch):
-                item.set()
-            item = self._next()
-
-    def _next(self) -> _Item | Latch | None:
-        try:
-            return self._queue.get_nowait()
-        except queue.Empty:
-            return None
-
-    def _ship(self, batch: list[_Item]) -> None:
+    def _ship(self, batch: list[Item]) -> None:
         with self._sending:
+            self._under_way = len(batch)
             try:
                 self._deliver(self._spans(batch))
             except Exception as error:
                 self._lose(ENCODE, error, len(batch))
+            self._under_way = 0
 
-    def _spans(self, batch: list[_Item]) -> list[SpanFields]:
+    def _spans(self, batch: list[Item]) -> list[SpanFields]:
         spans: list[SpanFields] = []
         for entry, tariff, attributes in batch:
             try:
@@ -201,7 +161,8 @@ class Shipping:
                 self._settle(answer, len(spans))
                 return
             pause = max(answer.after or 0.0, wait)
-            if self._closing or time.monotonic() - began + pause > self._patience:
+            late = time.monotonic() - began + pause > self._patience
+            if late or self._closing or sys.is_finalizing():
                 self._told.at.clear()  # the tariffs may have been among them
                 self._lose(UNDELIVERED, answer.error, len(spans))
                 return
@@ -217,6 +178,7 @@ class Shipping:
         refused = sent if answer.refused is None else min(answer.refused, sent)
         if refused:
             said = f" ({answer.said:.120})" if answer.said else ""
+            self._told.at.clear()  # the tariffs may have been among them
             self._lose(REFUSED + said, None, refused)
 
     def _lose(self, where: str, error: BaseException | None, entries: int) -> None:
@@ -250,6 +212,8 @@ def headers_of(given: Mapping[str, str] | str | None, token: str | None) -> dict
         if any(not middle for _, middle, _ in pairs):
             raise ValueError("headers: expected name=value, with a comma between several")
         headers = {name.strip(): value.strip() for name, _, value in pairs}
-    else:
+    elif isinstance(given, Mapping) or given is None:
         headers = dict(given or {})
+    else:
+        raise ValueError("headers: expected a table of names and values, or name=value")
     return {**headers, "Authorization": f"Bearer {token}"} if token else headers
