@@ -48,9 +48,8 @@ class Collector:
         """Raises ``ConfigurationError`` for an address or headers that cannot be used;
         what may be a secret is not repeated in it.
         """
-        parts, port = _address(endpoint)
+        parts, self._host, self._port = _address(endpoint)
         self._secure = parts.scheme == "https"
-        self._host, self._port = parts.hostname, port
         path = parts.path.rstrip("/")
         self._path = path if path.endswith(TRACES) else path + TRACES
         self._headers = {
@@ -108,7 +107,7 @@ class Collector:
         return self._connection
 
 
-def _address(endpoint: str) -> tuple[SplitResult, int | None]:
+def _address(endpoint: str) -> tuple[SplitResult, str, int | None]:
     expected = "expected an address such as http://host:4318 or https://host/path"
     try:
         parts = urlsplit(endpoint)
@@ -121,7 +120,7 @@ def _address(endpoint: str) -> tuple[SplitResult, int | None]:
         )
     if parts.scheme not in ("http", "https") or not host:
         raise ConfigurationError(f"{expected}, got {endpoint!r:.80}")
-    return parts, port
+    return parts, host, port
 
 
 def _checked(headers: Mapping[str, str]) -> Mapping[str, str]:
