@@ -4,7 +4,7 @@ from pathlib import Path
 
 import click
 
-from agentmeter.api import known_models
+from agentmeter.api.project import known_models
 from agentmeter.exceptions import ConfigurationError
 from agentmeter.pricing.plans import PlanBook
 

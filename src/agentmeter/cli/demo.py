@@ -3,7 +3,7 @@
 import click
 
 import agentmeter as am
-from agentmeter.api import journal_folder
+from agentmeter.api.project import journal_folder
 from agentmeter.report.report import build
 from agentmeter.report.text import request_text
 from agentmeter.store.reader import read

@@ -6,7 +6,7 @@ from pathlib import Path
 import click
 import orjson
 
-from agentmeter.api import journal_folder
+from agentmeter.api.project import journal_folder
 from agentmeter.cli.report import made_from
 from agentmeter.exceptions import AgentmeterError
 from agentmeter.model.money import exact

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from agentmeter.api import project_rate_card
+from agentmeter.api.project import project_rate_card
 from agentmeter.cli.book import book_from
 from agentmeter.cli.output import write_json
 from agentmeter.cli.price import pricer_with

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import click
 
-from agentmeter.api import project_public_names
+from agentmeter.api.project import project_public_names
 from agentmeter.cli.book import book_from
 from agentmeter.cli.output import write_json
 from agentmeter.cli.report import made_from, only, where

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from agentmeter.api import journal_folder
+from agentmeter.api.project import journal_folder
 from agentmeter.cli.choosing import BY, choosing
 from agentmeter.cli.edge import Edge, edge_options
 from agentmeter.cli.output import write_json

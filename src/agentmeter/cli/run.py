@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from agentmeter.api import journal_folder
+from agentmeter.api.project import journal_folder
 
 _SITE = Path(__file__).parents[1] / "zero_code" / "site"
 _OWNER = ("user", "tenant", "feature", "plan")

@@ -7,7 +7,8 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from agentmeter.api import configure_default, journal_folder
+from agentmeter.api.default import configure_default
+from agentmeter.api.project import journal_folder
 from agentmeter.doctor.libraries import Library, libraries
 from agentmeter.doctor.observers import observers
 from agentmeter.doctor.seen import Seen, seen_in

@@ -1,0 +1,49 @@
+"""``configure`` and ``instrument``: the one place that wires runtime, store and pricing."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from agentmeter.api.configuring import configure
+from agentmeter.api.default import configure_default
+from agentmeter.runtime import unfinished
+from agentmeter.runtime.counting import run_out
+from agentmeter.runtime.state import STATE
+
+
+def flush(timeout: float = 5.0) -> bool:
+    """Write everything that is metered so far, and tell the alerts that are due.
+
+    Returns whether it was done within ``timeout`` seconds.
+    """
+    written = unfinished.flush(timeout)
+    return run_out(timeout) and written
+
+
+def instrument(*only: str) -> dict[str, bool]:
+    """Switch on every integration whose library is installed, or just those named.
+
+    Idempotent. Returns which are on, by name; one that fails to switch on is counted as a fault.
+    """
+    from agentmeter.integration import switch_on
+
+    STATE.ready()
+    return switch_on(only)
+
+
+def uninstrument(*only: str) -> None:
+    """Put back everything that ``instrument`` changed."""
+    from agentmeter.integration import switch_off
+
+    switch_off(only)
+
+
+def _set_up(settings: Mapping[str, Any], integrations: tuple[str, ...]) -> None:
+    configure(**settings)
+    if integrations:
+        instrument(*integrations)
+
+
+STATE.configure_default = configure_default
+STATE.set_up = _set_up
+
+__all__ = ["configure", "flush", "instrument", "uninstrument"]
