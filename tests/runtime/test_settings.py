@@ -100,3 +100,44 @@ def test_the_page_on_settings_names_every_one() -> None:
     settings = [(one.name if one.variable else "budgets", one.variable or "-") for one in SETTINGS]
     assert named[: len(settings)] == settings
     assert [name for name, _ in named[len(settings) :]] == list(ZERO_CODE)
+
+
+_METERED = """
+import agentmeter as am
+from agentmeter.runtime.faults import FAULTS
+
+with am.request(user="u"), am.call(provider="openai", model="gpt-5") as call:
+    call.record(am.Usage(input=1))
+am.flush()
+print(am.flush(), *FAULTS.counts(), sep="\\n")
+"""
+
+
+@pytest.mark.parametrize(
+    ("made", "named"),
+    [
+        *((f"{one} = 5", one) for one in sorted(
+            one.name for one in SETTINGS
+            if one.kinds != (object,) or one.name in ("budget", "budget_store")
+        )),
+        ("carry_to = [5]", "carry_to"),
+        ('public_names = ["a"]', "public_names"),
+        ('otlp = "http://h:1"\notlp_headers = ["a"]\n journal = []', "otlp_headers"),
+        ('otlp = "http://127.0.0.1:9"\notlp_token = "sEcret\\n"', "otlp"),
+    ],
+)  # fmt: skip
+def test_a_setting_of_the_wrong_kind_costs_no_entry(tmp_path: Path, made: str, named: str) -> None:
+    """It is left out and named in a fault, without what may be a secret; the journal is written."""
+    (tmp_path / "pyproject.toml").write_text(f"[tool.agentmeter]\n{made}\n")
+    command = [sys.executable, "-c", _METERED]
+    ran = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=True)
+    faults = [one for one in ran.stdout.splitlines() if one.startswith("configuration: ")]
+    assert named in faults[0]
+    written = "".join(file.read_text() for file in (tmp_path / ".agentmeter").glob("*.jsonl"))
+    assert written.count('"record"') == 2
+    assert "sEcret" not in ran.stderr + ran.stdout + written
+
+
+def test_the_token_of_the_receiver_is_no_stranger() -> None:
+    """``agentmeter serve`` reads it, and programs beside it may have the same environment."""
+    assert Settings({}, {"AGENTMETER_TOKEN": "x" * 20}, {}).strangers() == []

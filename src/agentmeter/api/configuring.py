@@ -117,7 +117,7 @@ def configure(
     counts = settings.switch("metrics")
     chosen = pricer_of(pricer, card)
     charged = plans_of(book, card)
-    store = settings.value("budget_store")
+    store = settings.value("budget_store") or None
     rules = budget if budget is not None else rules_of(settings.file)
     gate = gate_of(rules, store)
     endpoint, headers = settings.value("otlp"), settings.value("otlp_headers")

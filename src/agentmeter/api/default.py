@@ -8,6 +8,7 @@ from agentmeter.exceptions import ConfigurationError
 from agentmeter.runtime.faults import FAULTS
 
 _NEUTRAL: Mapping[str, Any] = {
+    "directory": ".agentmeter",
     "rate_card": "",
     "plans": "",
     "public_names": {},
@@ -19,7 +20,11 @@ _NEUTRAL: Mapping[str, Any] = {
     "stamp_owner": True,
     "provenance": True,
     "flush_on_close": False,
+    "carrier_key": "",
+    "carry_to": (),
     "otlp": "",
+    "otlp_headers": "",
+    "otlp_token": "",
     "metrics": False,
 }
 """What each setting is where the one that was made cannot be used."""

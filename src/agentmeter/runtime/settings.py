@@ -4,6 +4,7 @@ Arguments go over the environment, which goes over ``[tool.agentmeter]``, which 
 default. What is set and is no setting is found here as well, with the name that was probably meant.
 """
 
+import os
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -27,28 +28,34 @@ class Setting:
     name: str
     variable: str | None
     default: Any = None
+    kinds: tuple[type, ...] = (object,)
+    """What a value may be."""
     is_secret: bool = False
 
 
+_TEXT = (str,)
+_FILE = (str, os.PathLike)
+_LISTED = (str, list, tuple, set, frozenset)
+_PAIRS = (str, Mapping, list, tuple)
 SETTINGS = (
-    Setting("directory", "AGENTMETER_DIR", ".agentmeter"),
+    Setting("directory", "AGENTMETER_DIR", ".agentmeter", _FILE),
     Setting("journal", "AGENTMETER_JOURNAL", True),
-    Setting("rate_card", "AGENTMETER_RATE_CARD"),
+    Setting("rate_card", "AGENTMETER_RATE_CARD", None, _FILE),
     Setting("spans", "AGENTMETER_SPANS", True),
     Setting("flush_on_close", "AGENTMETER_FLUSH_ON_CLOSE", False),
     Setting("stamp_owner", "AGENTMETER_STAMP_OWNER", True),
     Setting("provenance", "AGENTMETER_PROVENANCE", True),
-    Setting("carrier_key", "AGENTMETER_CARRIER_KEY", is_secret=True),
-    Setting("carry_to", "AGENTMETER_CARRY_TO", ()),
-    Setting("plans", "AGENTMETER_PLANS"),
-    Setting("public_names", "AGENTMETER_PUBLIC_NAMES", {}),
+    Setting("carrier_key", "AGENTMETER_CARRIER_KEY", None, _TEXT, is_secret=True),
+    Setting("carry_to", "AGENTMETER_CARRY_TO", (), _LISTED),
+    Setting("plans", "AGENTMETER_PLANS", None, _FILE),
+    Setting("public_names", "AGENTMETER_PUBLIC_NAMES", {}, (*_FILE, Mapping)),
     Setting("budget", None, ()),
     Setting("budget_store", "AGENTMETER_BUDGET_STORE", is_secret=True),
-    Setting("providers", "AGENTMETER_PROVIDERS", {}),
+    Setting("providers", "AGENTMETER_PROVIDERS", {}, _PAIRS),
     Setting("metrics", "AGENTMETER_METRICS", False),
-    Setting("otlp", "AGENTMETER_OTLP"),
-    Setting("otlp_headers", "AGENTMETER_OTLP_HEADERS", is_secret=True),
-    Setting("otlp_token", "AGENTMETER_OTLP_TOKEN", is_secret=True),
+    Setting("otlp", "AGENTMETER_OTLP", None, _TEXT),
+    Setting("otlp_headers", "AGENTMETER_OTLP_HEADERS", None, (str, Mapping), is_secret=True),
+    Setting("otlp_token", "AGENTMETER_OTLP_TOKEN", None, _TEXT, is_secret=True),
 )
 """What ``configure`` takes; ``budget`` is written ``budgets`` there."""
 
@@ -67,8 +74,9 @@ _OTHER_VARIABLES = (
     "AGENTMETER_SCOPE",
     "AGENTMETER_SIGNATURE",
     "AGENTMETER_DIGEST_KEY",
+    "AGENTMETER_TOKEN",
 )
-"""A carrier's, in an environment, and the key of digests."""
+"""A carrier's, in an environment, the key of digests, and the token of ``agentmeter serve``."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,8 +107,14 @@ class Settings:
         return Found(setting.default, DEFAULT)
 
     def value(self, name: str) -> Any:
-        """The value alone."""
-        return self.found(name).value
+        """The value alone. Raises ``ConfigurationError`` for one of a kind that it cannot be."""
+        value, setting = self.found(name).value, _BY_NAME[name]
+        if value is not None and not isinstance(value, setting.kinds):
+            raise ConfigurationError(
+                f"{name} ({setting.variable}): a value of the type {type(value).__name__} "
+                f"cannot be used; expected {' or '.join(_said(setting.kinds))}"
+            )
+        return value
 
     def switch(self, name: str) -> bool:
         """A setting that is true or false. Raises ``ConfigurationError`` for anything else."""
@@ -122,6 +136,16 @@ class Settings:
         ]
 
 
+def _said(kinds: Iterable[type]) -> list[str]:
+    return list(dict.fromkeys(_KINDS[kind] for kind in kinds if kind in _KINDS))
+
+
+_KINDS: Mapping[type, str] = {
+    str: "text",
+    os.PathLike: "a path",
+    Mapping: "a table",
+    list: "a list",
+}
 _BY_NAME = {one.name: one for one in SETTINGS}
 
 
@@ -148,7 +172,7 @@ def project_settings() -> Mapping[str, Any]:
         settings = tomllib.loads(text).get("tool", {}).get("agentmeter", {})
     except FileNotFoundError:
         return {}
-    except (OSError, ValueError) as error:
+    except (AttributeError, OSError, ValueError) as error:
         FAULTS.count("configuration: pyproject.toml cannot be read", error)
         return {}
     return settings if isinstance(settings, Mapping) else {}
@@ -156,7 +180,9 @@ def project_settings() -> Mapping[str, Any]:
 
 def hosts_in(given: str | Iterable[str]) -> tuple[str, ...]:
     """Hosts, as a list or with a comma between them."""
-    listed = given.split(",") if isinstance(given, str) else given
+    listed = given.split(",") if isinstance(given, str) else list(given)
+    if not all(isinstance(host, str) for host in listed):
+        raise ConfigurationError(f"carry_to, providers: expected hosts as text, got {listed!r:.80}")
     return tuple(host.strip().lower() for host in listed if host.strip())
 
 
