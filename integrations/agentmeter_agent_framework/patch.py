@@ -83,7 +83,10 @@ def _within(make: Callable[[Any], Scope | None]) -> Callable[[Any], Any]:
 
     def wrap(original: Any) -> Any:
         def run(self: Any, *args: Any, **kwargs: Any) -> Any:
-            scope = make(self) if PATCHES.on else None
+            scope = None
+            if PATCHES.on:
+                with guarded("framework's scope"):
+                    scope = make(self)
             if scope is None:
                 return original(self, *args, **kwargs)
             scope.open(current_scope())

@@ -58,6 +58,7 @@ def test_every_integration_says_which_versions_are_supported() -> None:
             assert specifier.startswith(">=")
     libraries = [one.library for one in KNOWN]
     assert len(set(libraries)) == len(libraries)
+    assert {one.library for one in integrations().values()} & set(libraries) == set()
 
 
 def test_who_wraps_a_client_in_this_process_is_found() -> None:

@@ -9,6 +9,7 @@ import pytest
 from tests.integrations.loops import INNER, LOOP, amounts_to, calls, outline
 
 import agentmeter as am
+from agentmeter.integration import FAULTS
 from agentmeter.testing import Kept, ModelServer, Reply
 
 pytest.importorskip("agent_framework")
@@ -333,3 +334,25 @@ def test_uninstrumenting_puts_every_method_back() -> None:
     assert all(now is not then for now, then in zip(state(), before, strict=True))
     am.uninstrument("agent-framework")
     assert state() == before
+
+
+class _Nameless:
+    def __get__(self, one: Any, owner: type | None = None) -> str:
+        raise RuntimeError("no name today")
+
+
+async def test_an_agent_whose_name_cannot_be_told_runs_as_it_would(meter: Kept) -> None:
+    """The fault is metering's, and is counted."""
+
+    class Odd(BaseAgent):
+        name = _Nameless()  # type: ignore[assignment]
+
+        def __init__(self) -> None:
+            """An agent that only runs."""
+
+        async def run(self, *_: Any, **__: Any) -> str:  # type: ignore[override]
+            return "done"
+
+    am.instrument(*ALONE)
+    assert await Odd().run("go") == "done"
+    assert FAULTS.counts() == {"framework's scope: RuntimeError": 1}

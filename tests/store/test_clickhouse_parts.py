@@ -33,6 +33,17 @@ def test_what_is_no_address_is_said(text: str) -> None:
         address(text)
 
 
+@pytest.mark.parametrize(
+    "text",
+    ["clickhouse://me:sEcret@h:x/", "clickhouse://me:sEcret/1@h/", "clickhouse://me:sEc@ret@h?a=b"],
+)
+def test_no_error_of_an_address_repeats_its_password(text: str) -> None:
+    """Commands print it, and CI keeps what is printed."""
+    with pytest.raises(ConfigurationError, match="'clickhouse://me@h") as refused:
+        address(text)
+    assert "ret" not in str(refused.value)
+
+
 def test_text_in_a_map_becomes_what_it_was() -> None:
     """Numbers, switches and lists by their names; a tag or an id that looks like one stays text."""
     told = {

@@ -63,7 +63,7 @@ def _python_path() -> str:
 def _command(program: str, *, as_module: bool) -> list[str]:
     if as_module:
         return [sys.executable, "-m", program]
-    if Path(program).exists():
+    if Path(program).is_file():
         return [sys.executable, program]
     found = shutil.which(program)
     if found is None:

@@ -50,8 +50,6 @@ KNOWN = (
     Known("portkey_ai", "portkey-ai", _COMPATIBLE),
     Known("agno", "agno", _OWN_SPANS),
     Known("semantic_kernel", "semantic-kernel", _OWN_SPANS),
-    Known("agent_framework", "agent-framework-core", _OWN_SPANS),
-    Known("claude_agent_sdk", "claude-agent-sdk", _CALL),
     Known("fal_client", "fal-client", _CHARGE),
     Known("elevenlabs", "elevenlabs", _CHARGE),
     Known("deepgram", "deepgram-sdk", _CHARGE),

@@ -51,6 +51,9 @@ class Reporter:
         async with self._lock:
             try:
                 return await self._answer(orjson.dumps(asked))
+            except asyncio.CancelledError:
+                await self._end()  # its answer would be taken for that to the next question
+                raise
             except (OSError, asyncio.IncompleteReadError) as error:
                 await self._end()
                 raise Refusal(503, "the report could not be made; see what the server has printed",
@@ -134,11 +137,13 @@ class Live:
         """A server-sent event whenever there is another value. Raises ``Refusal`` if crowded."""
         if len(self._following) >= self._followers:
             raise full("too many follow already")
-        changed = asyncio.Event()
-        self._following.add(changed)
-        return self._followed(changed)
+        return self._followed(asyncio.Event())
 
     async def _followed(self, changed: asyncio.Event) -> AsyncGenerator[bytes, None]:
+        """From the first event on it counts as one who follows: who has gone by then never did."""
+        if len(self._following) >= self._followers:
+            return
+        self._following.add(changed)
         try:
             async for event in self._sent(changed):
                 yield event

@@ -1,5 +1,6 @@
 """Where a table of spans is: ``clickhouse://user:password@host:8123/database?table=otel_traces``."""
 
+import re
 from dataclasses import dataclass, field
 from urllib.parse import parse_qsl, unquote, urlsplit
 
@@ -46,13 +47,15 @@ def address(text: str) -> Address:
         parts = urlsplit(text)
         port = parts.port
     except ValueError as error:
-        raise ConfigurationError(f"{text!r}: {error}; write {shape}") from error
+        raise ConfigurationError(
+            f"{_shown(text)}: cannot be read as an address; write {shape}"
+        ) from error
     if parts.scheme not in SCHEMES or not parts.hostname:
-        raise ConfigurationError(f"{text!r}: no host; write {shape}")
+        raise ConfigurationError(f"{_shown(text)}: no host; write {shape}")
     asked = dict(parse_qsl(parts.query, keep_blank_values=True))
     strange = [name for name in asked if name not in _KNOWN]
     if strange:
-        raise ConfigurationError(f"{text!r}: {strange[0]!r} is not known; write {shape}")
+        raise ConfigurationError(f"{_shown(text)}: {strange[0]!r} is not known; write {shape}")
     secure = SCHEMES[parts.scheme]
     return Address(
         parts.hostname,
@@ -63,6 +66,11 @@ def address(text: str) -> Address:
         asked.get("table") or "otel_traces",
         secure,
     )
+
+
+def _shown(text: str) -> str:
+    """An address without its password, wherever that ends."""
+    return repr(re.sub(r"(?<=//)(.*?):.*@", r"\1@", text))
 
 
 def backticked(name: str) -> str:
