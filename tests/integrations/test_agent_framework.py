@@ -356,3 +356,4 @@ async def test_an_agent_whose_name_cannot_be_told_runs_as_it_would(meter: Kept) 
     am.instrument(*ALONE)
     assert await Odd().run("go") == "done"
     assert FAULTS.counts() == {"framework's scope: RuntimeError": 1}
+    FAULTS.clear()
