@@ -83,9 +83,10 @@ def _ended(original: Any) -> Any:
 
 def _asked(original: Any) -> Any:
     async def query(self: Any, *args: Any, **kwargs: Any) -> Any:
-        session = _SESSIONS.get(self._query)
-        if PATCHES.on and session is not None:
-            with guarded("claude-agent-sdk prompt"):
+        with guarded("claude-agent-sdk prompt"):
+            connection = self._query  # nothing before the client is connected
+            session = _SESSIONS.get(connection) if connection is not None else None
+            if PATCHES.on and session is not None:
                 session.asked(current_scope())
         return await original(self, *args, **kwargs)
 
@@ -96,8 +97,11 @@ def _called_back(original: Any) -> Any:
     """Tools, hooks and permissions of the application's own, run in the reader's context."""
 
     async def handle(self: Any, request: Any) -> Any:
-        session = _SESSIONS.get(self)
-        scope = session.scope_of(request.get("request") or {}) if session is not None else None
+        scope = None
+        with guarded("claude-agent-sdk callback"):
+            session = _SESSIONS.get(self) if PATCHES.on else None
+            if session is not None:
+                scope = session.scope_of(request.get("request") or {})
         if scope is None:
             return await original(self, request)
         with attached(scope):

@@ -92,7 +92,8 @@ class Sessions:
     def _connect(self, original: Any) -> Any:
         def connect(module: Any, *args: Any, **kwargs: Any) -> Any:
             inner = original(module, *args, **kwargs)
-            return _Connecting(inner, self, module._api_client, str(kwargs.get("model", "")))
+            client = getattr(module, "_api_client", None)
+            return _Connecting(inner, self, client, str(kwargs.get("model", "")))
 
         return connect
 

@@ -14,8 +14,18 @@ from agentmeter.testing import Kept, ModelServer, Reply
 
 pytest.importorskip("claude_agent_sdk")
 
-from claude_agent_sdk import ClaudeAgentOptions, ClaudeSDKClient, create_sdk_mcp_server, query, tool
+from claude_agent_sdk import (
+    ClaudeAgentOptions,
+    ClaudeSDKClient,
+    CLIConnectionError,
+    create_sdk_mcp_server,
+    query,
+    tool,
+)
 from claude_agent_sdk._internal.query import Query
+
+from agentmeter_claude_agent_sdk.patch import _SESSIONS, _called_back
+from agentmeter_claude_agent_sdk.session import Session
 
 MODEL = "claude-sonnet-4-5"
 TOOL = "mcp__weather__get_weather"
@@ -271,3 +281,26 @@ def test_uninstrumenting_puts_every_method_back() -> None:
     assert all(now is not then for now, then in zip(state(), before, strict=True))
     am.uninstrument("claude-agent-sdk")
     assert state() == before
+
+
+async def test_a_client_that_is_not_connected_says_so_itself() -> None:
+    """The library's own error, and none of metering's."""
+    with pytest.raises(CLIConnectionError, match="Not connected"):
+        await ClaudeSDKClient().query("go")
+
+
+async def test_a_callback_that_is_not_understood_is_handled_all_the_same() -> None:
+    """Parameters of JSON-RPC may be a list; the fault is counted, and the library answers."""
+
+    class Connection:
+        """What a session belongs to."""
+
+    async def handled(_: Any, request: Any) -> Any:
+        return request["request_id"]
+
+    connection = Connection()
+    _SESSIONS[connection] = Session(None)
+    request = {"request_id": "r1", "request": {"message": {"params": [1]}}}
+    assert await _called_back(handled)(connection, request) == "r1"
+    assert FAULTS.counts() == {"claude-agent-sdk callback: AttributeError": 1}
+    FAULTS.clear()

@@ -107,3 +107,17 @@ def test_what_is_old_is_let_go_of_in_whole_requests() -> None:
     assert [one.request_id for one in running.report().requests] == ["r3", "r4"]
     assert running.forgotten == 3
     assert running.request("r0") is None
+
+
+def test_requests_of_a_sampled_pipeline_are_told_as_long_as_they_are_held() -> None:
+    """One is no longer when a record comes that was shipped unsampled, or when it is forgotten."""
+    running = RunningReport()
+    for number, name in enumerate(("r1", "r2", "r3"), 1):
+        record = Record(name, f"{number:016x}", None, Kind.REQUEST, "r", Owner(), number, number)
+        running.take([record], {}, {name: True})
+    assert running.report().sampled == 3
+    assert running.report().is_lower_bound
+    running.take([], {}, {"r3": False})
+    assert running.report().sampled == 2
+    running.forget(1)
+    assert running.report().sampled == 0

@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+import orjson
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -104,3 +105,30 @@ def test_a_damaged_generation_is_left_to_the_whole_reading(tmp_path: Path) -> No
     assert read_one(tmp_path, ONE) is None
     with pytest.raises(SourceError, match="cannot be read as Parquet"):
         read(tmp_path)
+
+
+def test_one_request_of_a_sampled_pipeline_is_told_of_as_with_the_whole_folder(
+    tmp_path: Path,
+) -> None:
+    """What is known of it alone is known of a pipeline that dropped others."""
+    span = {
+        "traceId": "a" * 32,
+        "spanId": "b" * 16,
+        "name": "chat",
+        "traceState": "ot=th:8",
+        "startTimeUnixNano": "1",
+        "endTimeUnixNano": "2",
+        "attributes": [
+            {"key": name, "value": {"stringValue": value}}
+            for name, value in (
+                ("agentmeter.request.id", ONE),
+                ("gen_ai.operation.name", "chat"),
+                ("gen_ai.provider.name", "openai"),
+            )
+        ],
+    }
+    document = {"resourceSpans": [{"scopeSpans": [{"scope": {"name": "x"}, "spans": [span]}]}]}
+    (tmp_path / "spans.json").write_bytes(orjson.dumps(document))
+    one = read_one(tmp_path, ONE)
+    assert one is not None
+    assert one.sampled == read(tmp_path).sampled == 1

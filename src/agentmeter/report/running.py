@@ -7,6 +7,7 @@ Only a part that something has come for is put together anew.
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
+from types import MappingProxyType
 
 from agentmeter.model import UNATTRIBUTED, Amendment, Entry, Record
 from agentmeter.pricing.tariff import Tariff
@@ -15,6 +16,7 @@ from agentmeter.report.report import Report, RequestReport, build
 _Name = tuple[str, str]
 """What ties entries together: a request, a trace or a response, by its id."""
 
+_NOTHING: Mapping[str, bool] = MappingProxyType({})
 _OUTSIDE: _Name = ("request", UNATTRIBUTED)
 
 
@@ -42,11 +44,24 @@ class RunningReport:
         """Parts that name a tariff, by its digest, that has not come yet."""
         self._observed: set[str] = set()
         """Traces that spans of other instrumentations are in."""
+        self._only_sampled: dict[str, bool] = {}
+        """Request → whether all that is known of it came through a pipeline that drops some."""
         self._ours: dict[str, set[str]] = {}
         """The requests of a trace."""
 
-    def take(self, entries: Iterable[Entry], tariffs: Mapping[str, Tariff]) -> None:
-        """Add entries, and tariffs by digest; those that are known already change nothing."""
+    def take(
+        self,
+        entries: Iterable[Entry],
+        tariffs: Mapping[str, Tariff],
+        only_sampled: Mapping[str, bool] = _NOTHING,
+    ) -> None:
+        """Add entries, and tariffs by digest; those that are known already change nothing.
+
+        ``only_sampled`` says of their requests whether all of them came through a pipeline that
+        drops some.
+        """
+        for name, sampled in only_sampled.items():
+            self._only_sampled[name] = sampled and self._only_sampled.get(name, True)
         for digest in tariffs.keys() - self._tariffs.keys():
             waited = self._waiting.pop(digest, set())
             self._stale.update(dict.fromkeys(waited & self._parts.keys()))
@@ -66,6 +81,7 @@ class RunningReport:
             tuple(sorted(requests, key=_by_start)),
             outside.report.unattributed if outside is not None else None,
             dict(faults or {}),
+            sampled=sum(self._only_sampled.values()),
         )
 
     def request(self, request_id: str) -> RequestReport | None:
@@ -86,6 +102,9 @@ class RunningReport:
             held -= len(part.entries)
             self.forgotten += len(part.report.requests)
             self._drop(part)
+            for kind, name in part.names:
+                if kind == "request":
+                    self._only_sampled.pop(name, None)
             for entry in part.entries:
                 if isinstance(entry, Record):
                     self._ours.pop(entry.trace_id, None)

@@ -47,7 +47,7 @@ class Following:
         contents = read_on(self._folder, self._read_so_far)
         self._tariffs.update(contents.tariffs)
         entries = [asked(entry, self._tariffs, self._pricer) for entry in contents.entries]
-        self._running.take(entries, self._tariffs)
+        self._running.take(entries, self._tariffs, contents.only_sampled)
         for problem in contents.problems:
             known = problem in self._problems or len(self._problems) < _MOST_PROBLEMS
             self._problems[problem if known else _FURTHER] += 1

@@ -72,6 +72,8 @@ class _Search:
                 self.loose.append(entry)
             elif entry.request_id.startswith(self.beginning) and not self._is_nobodys(entry):
                 kept.entries.append(entry)
+                name = entry.request_id
+                kept.also_sampled(name, sampled=found.only_sampled[name])
                 kept.foreign_spans += isinstance(entry, Record) and entry.foreign
 
     def _is_nobodys(self, entry: Entry) -> bool:

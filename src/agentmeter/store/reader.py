@@ -32,7 +32,7 @@ class Contents:
     foreign_spans: int = 0
     recorded_faults: dict[str, dict[str, int]] = field(default_factory=dict)
     """What the writing processes counted as faults, by the id of the entry that says so."""
-    _only_sampled: dict[str, bool] = field(default_factory=dict)
+    only_sampled: dict[str, bool] = field(default_factory=dict)
     """Whether all that is known of a request came through a pipeline that drops some."""
 
     def faults(self) -> dict[str, int]:
@@ -45,7 +45,11 @@ class Contents:
     @property
     def sampled(self) -> int:
         """Requests of which all that is known came through a pipeline that drops some."""
-        return sum(self._only_sampled.values())
+        return sum(self.only_sampled.values())
+
+    def also_sampled(self, name: str, *, sampled: bool) -> None:
+        """Note of something of a request whether it came through such a pipeline."""
+        self.only_sampled[name] = sampled and self.only_sampled.get(name, True)
 
     def take(self, read: Read) -> None:
         """Add what one span said."""
@@ -53,8 +57,7 @@ class Contents:
             self.tariffs[read.tariff.digest] = read.tariff
         if read.entry is not None:
             self.entries.append(read.entry)
-            name = read.entry.request_id
-            self._only_sampled[name] = read.sampled and self._only_sampled.get(name, True)
+            self.also_sampled(read.entry.request_id, sampled=read.sampled)
             self.foreign_spans += read.foreign
         if read.faults is not None:
             self.recorded_faults[read.faults[0]] = read.faults[1]
