@@ -4,7 +4,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Iterator
-from decimal import Decimal
+from decimal import Context, Decimal, Inexact, Rounded, localcontext
 from typing import Any
 
 import pytest
@@ -218,6 +218,15 @@ def test_budgets_tell_their_use_and_what_they_refuse(reading: Reading) -> None:
         }
     assert request.cost == Money("0.5")
     assert reading.points("agentmeter.budget.calls") == {by(budget="small", outcome="refused"): 1}
+
+
+def test_the_use_of_a_budget_does_not_depend_on_the_ambient_decimals(reading: Reading) -> None:
+    """An application may calculate with one digit, and be told of everything that is not exact."""
+    with am.request("ask", budget=am.Budget(usd="3", name="odd")):
+        am.charge("x", usd="1")
+        with localcontext(Context(prec=1, traps=[Inexact, Rounded])):
+            points = reading.points("agentmeter.budget.utilization")
+    assert points == {by(budget="odd", meter="usd"): 1 / 3}
 
 
 def test_long_requests_are_counted_on_the_way(reading: Reading, meter: Kept) -> None:

@@ -4,7 +4,7 @@ import json
 import subprocess
 import sys
 from collections.abc import Iterator
-from decimal import Decimal
+from decimal import Context, Decimal, localcontext
 from pathlib import Path
 
 import pytest
@@ -13,6 +13,7 @@ import agentmeter as am
 from agentmeter.exceptions import ConfigurationError
 from agentmeter.runtime.ledger import Ledger
 from agentmeter.testing import Kept, assert_cost_below
+from agentmeter.testing.pytest_costs import _summed
 from agentmeter.testing.snapshot import dearer, read_snapshot
 
 pytest_plugins = ["pytester"]
@@ -232,6 +233,13 @@ def test_a_limit_that_cannot_be_is_refused(quiet: None) -> None:
         pass
     with pytest.raises(TypeError, match="float"), assert_cost_below(usd=0.1):  # type: ignore[arg-type]
         pass
+
+
+def test_sums_of_the_summary_do_not_depend_on_the_ambient_decimals() -> None:
+    """A tested application may have made them coarse."""
+    with localcontext(Context(prec=1)):
+        total = _summed([{"USD": Decimal("1.25")}, {"USD": Decimal("2.5"), "tokens": Decimal(7)}])
+    assert total == {"USD": Decimal("3.75"), "tokens": Decimal(7)}
 
 
 def test_growth_up_to_the_tolerance_is_none(tmp_path: Path) -> None:

@@ -6,14 +6,14 @@ Figures travel with the reports of tests, so that workers of pytest-xdist need n
 import os
 from collections.abc import Iterator
 from decimal import Decimal
-from functools import cache
+from functools import cache, reduce
 from typing import Any
 
 import pytest
 
 import agentmeter as am
 from agentmeter.exceptions import AgentmeterError
-from agentmeter.model.money import exact, plain
+from agentmeter.model.money import CONTEXT, exact, plain
 from agentmeter.runtime.state import STATE
 from agentmeter.testing.costs import Metering, assert_cost_below, too_much
 from agentmeter.testing.snapshot import dearer, figures, read_snapshot, write_snapshot
@@ -185,7 +185,8 @@ def _usd(measures: dict[str, Decimal]) -> Decimal:
 
 def _summed(parts: list[dict[str, Decimal]]) -> dict[str, Decimal]:
     names = sorted({name for part in parts for name in part})
-    return {name: sum((part.get(name, Decimal(0)) for part in parts), Decimal(0)) for name in names}
+    found = {name: [part.get(name, Decimal(0)) for part in parts] for name in names}
+    return {name: reduce(CONTEXT.add, values) for name, values in found.items()}
 
 
 def _line(measures: dict[str, Decimal], test: str, *, at_least: bool) -> str:

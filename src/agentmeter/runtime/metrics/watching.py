@@ -16,6 +16,7 @@ from opentelemetry.metrics import CallbackOptions, Observation
 
 from agentmeter.attribution.view import view
 from agentmeter.model import Entry, Opened
+from agentmeter.model.money import CONTEXT
 from agentmeter.pricing.tariff import Tariff
 from agentmeter.runtime.budget.account import Account
 from agentmeter.runtime.budget.value import MEASURES
@@ -120,7 +121,7 @@ def _used(_: CallbackOptions) -> Iterable[Observation]:
             for measure in MEASURES:
                 limit = account.budget.limit(measure)
                 if limit:
-                    share = float(Decimal(getattr(spent, measure)) / Decimal(limit))
+                    share = float(CONTEXT.divide(Decimal(getattr(spent, measure)), Decimal(limit)))
                     key = (account.name, measure)
                     fullest[key] = max(share, fullest.get(key, 0.0))
     return [
