@@ -7,7 +7,8 @@ from typing import Protocol
 
 from agentmeter.exceptions import ConfigurationError
 from agentmeter.model.money import CONTEXT
-from agentmeter.pricing.plans.traffic import Traffic, from_units
+from agentmeter.pricing.plans import Traffic
+from agentmeter.pricing.plans.units import from_units
 from agentmeter.report.rank import nearest_rank
 
 _PLACES = Decimal("0.000001")

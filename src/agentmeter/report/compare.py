@@ -6,8 +6,9 @@ from decimal import Decimal
 
 from agentmeter.model.money import CONTEXT
 from agentmeter.pricing.plans import Account, Cycle, Period, PlanBook, Traffic
+from agentmeter.pricing.plans.columns import take
 from agentmeter.pricing.plans.measure import unmatched
-from agentmeter.pricing.plans.traffic import from_units, take
+from agentmeter.pricing.plans.units import from_units
 from agentmeter.report.break_even import BreakEven, Sampler, break_even
 from agentmeter.report.margin import Margin, Revenue, margin, put_together, revenue_under
 from agentmeter.report.tail import Tail, tail
@@ -115,7 +116,7 @@ def compare(
         len(traffic),
         sum(user is not None for user, _, _ in traffic.users),
         traffic.cost,
-        sum(not one.complete for one in traffic.requests),
+        len(traffic) - sum(traffic.columns.complete),
         asked.unattributed,
         tail(traffic),
         break_even(traffic, sampler),
@@ -166,9 +167,9 @@ def _today(traffic: Traffic, book: PlanBook, billed: Period | None) -> Today | N
     """What the requests bring in under the plans that they name, where these are in the book."""
     by_plan: dict[str, list[int]] = {}
     names = set(book.names)
-    for index, one in enumerate(traffic.requests):
-        if one.owner.plan in names:
-            by_plan.setdefault(str(one.owner.plan), []).append(index)
+    for index, name in enumerate(traffic.accounts("plan")):
+        if name in names:
+            by_plan.setdefault(str(name), []).append(index)
     if not by_plan:
         return None
     parts = [(at, _of_plan(name, traffic.only(at), book, billed)) for name, at in by_plan.items()]

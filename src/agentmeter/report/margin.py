@@ -7,7 +7,7 @@ from operator import sub
 
 from agentmeter.model.money import CONTEXT
 from agentmeter.pricing.plans import Account, Bill, Cycle, Period, Plan, Traffic, bill, period_of
-from agentmeter.pricing.plans.traffic import from_units, in_units, places_of
+from agentmeter.pricing.plans.units import from_units, in_units, places_of
 from agentmeter.report.tail import ratio
 
 FOR_EVER = Period(0, 10**7)

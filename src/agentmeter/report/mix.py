@@ -7,7 +7,8 @@ from fnmatch import fnmatchcase
 
 from agentmeter.exceptions import ConfigurationError, MoneyError
 from agentmeter.model.money import CONTEXT, exact
-from agentmeter.pricing.plans.traffic import PricedRequest, Traffic, in_units, places_of
+from agentmeter.pricing.plans import PricedRequest, Traffic
+from agentmeter.pricing.plans.units import in_units, places_of
 
 _SHOWN = 10
 _FIELDS = ("feature", "user", "tenant", "plan")

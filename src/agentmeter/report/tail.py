@@ -5,7 +5,8 @@ from decimal import Decimal
 from itertools import accumulate
 
 from agentmeter.model.money import CONTEXT
-from agentmeter.pricing.plans.traffic import Traffic, from_units
+from agentmeter.pricing.plans import Traffic
+from agentmeter.pricing.plans.units import from_units
 from agentmeter.report.rank import nearest_rank, rank
 
 QUANTILES = ("50", "90", "95", "99", "99.9")

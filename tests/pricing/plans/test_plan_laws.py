@@ -35,7 +35,7 @@ from agentmeter.pricing.plans import (
     day_of,
 )
 from agentmeter.pricing.plans.shares import prorated, rounded, shared
-from agentmeter.pricing.plans.traffic import FINEST
+from agentmeter.pricing.plans.units import FINEST
 
 D = Decimal
 MODELS = ("gpt-5", "gpt-5-mini", "claude-opus-4", "serpapi.search")

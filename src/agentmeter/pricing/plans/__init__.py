@@ -24,7 +24,8 @@ from agentmeter.pricing.plans.plan import (
     Step,
     Weight,
 )
-from agentmeter.pricing.plans.traffic import PricedRequest, Traffic, Use
+from agentmeter.pricing.plans.priced_request import PricedRequest, Use
+from agentmeter.pricing.plans.traffic import Traffic
 
 __all__ = [
     "PER_REQUEST",

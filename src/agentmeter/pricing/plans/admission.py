@@ -21,7 +21,7 @@ def _let_through(limit: Limit, traffic: Traffic, members: list[int]) -> list[int
     window: deque[tuple[int, int]] = deque()
     used = 0
     for index in members:
-        now = traffic.requests[index].started_ns
+        now = traffic.starts[index]
         while window and window[0][0] <= now - limit.seconds * _SECOND:
             used -= window.popleft()[1]
         if used < limit.most:

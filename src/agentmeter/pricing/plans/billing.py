@@ -7,13 +7,15 @@ from decimal import Decimal
 
 from agentmeter.model.money import total
 from agentmeter.pricing.plans.admission import within_allowance, within_limits
+from agentmeter.pricing.plans.columns import take
 from agentmeter.pricing.plans.drafting import Draft, Terms
 from agentmeter.pricing.plans.invoice import Invoice
 from agentmeter.pricing.plans.measure import Measured, measured, pool_places
 from agentmeter.pricing.plans.periods import Period, periods_in
 from agentmeter.pricing.plans.plan import Cycle, Plan
 from agentmeter.pricing.plans.rating import Pool
-from agentmeter.pricing.plans.traffic import Group, Traffic, places_of, take
+from agentmeter.pricing.plans.traffic import Group, Traffic
+from agentmeter.pricing.plans.units import places_of
 
 _NOBODY = Group([], ())
 _FOR_EVER = 10**7
@@ -110,6 +112,7 @@ class _Biller:
         self.revenue = [0] * len(traffic)
         self.served = bytearray(len(traffic))
         days = traffic.days
+        self._users = traffic.accounts("user")
         self._span = window or Period(min(days, default=0), max(days, default=-1) + 1)
 
     def invoices(self) -> Iterator[Invoice]:
@@ -201,7 +204,7 @@ class _Biller:
             return known.seats
         if self.plan.account == "user":
             return 1
-        return max(1, len({self.traffic.requests[one].owner.user for one in live} - {None}))
+        return max(1, len(set(take(self._users, live)) - {None}))
 
     def _open(self, pools: dict[int, Pool], terms: Terms) -> None:
         for number, one in enumerate(self.charges):

@@ -6,19 +6,14 @@ from decimal import Decimal
 from operator import add, sub
 
 from agentmeter.model.money import CONTEXT
+from agentmeter.pricing.plans.columns import take
 from agentmeter.pricing.plans.invoice import InvoiceLine, Left, LineKind
 from agentmeter.pricing.plans.measure import Measured
 from agentmeter.pricing.plans.plan import UNITS, Fee, Key, Plan
 from agentmeter.pricing.plans.rating import Pool, Rated, rated
 from agentmeter.pricing.plans.shares import prorated, shared
-from agentmeter.pricing.plans.traffic import (
-    FINEST,
-    Traffic,
-    from_units,
-    in_units,
-    places_of,
-    take,
-)
+from agentmeter.pricing.plans.traffic import Traffic
+from agentmeter.pricing.plans.units import FINEST, from_units, in_units, places_of
 
 _ONE = Decimal(1)
 

@@ -7,7 +7,7 @@ from enum import StrEnum
 from agentmeter.model.money import CONTEXT, total
 from agentmeter.pricing.plans.periods import Period
 from agentmeter.pricing.plans.shares import half_even, rounded
-from agentmeter.pricing.plans.traffic import FINEST, from_units, in_units, places_of
+from agentmeter.pricing.plans.units import FINEST, from_units, in_units, places_of
 
 
 class LineKind(StrEnum):

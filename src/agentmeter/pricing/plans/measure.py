@@ -5,18 +5,13 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 from difflib import get_close_matches
 from fnmatch import fnmatchcase
-from operator import mul
 
 from agentmeter.model.meters import METERS, Side
+from agentmeter.pricing.plans.columns import weighed
 from agentmeter.pricing.plans.plan import Charge, Match, Of, Plan, Weight
-from agentmeter.pricing.plans.traffic import (
-    FINEST,
-    Class,
-    PricedRequest,
-    Traffic,
-    in_units,
-    places_of,
-)
+from agentmeter.pricing.plans.priced_request import PricedRequest
+from agentmeter.pricing.plans.traffic import Class, Traffic
+from agentmeter.pricing.plans.units import FINEST, in_units, places_of
 
 _ONCE = (Of.REQUESTS, Of.OUTCOMES)
 """What a request counts for as a whole: the first charge takes it, even at a weight of zero."""
@@ -65,10 +60,12 @@ def measured(plan: Plan, traffic: Traffic) -> list[Measured]:
     ids, classes = traffic.classes(cuts)
     places = [_places(charge, traffic) for charge in plan.charges]
     counted = [_counted(plan, one, cuts, places) for one in classes]
-    return [
-        Measured(charge, places[number], _quantities(traffic, ids, [c[number] for c in counted]))
-        for number, charge in enumerate(plan.charges)
-    ]
+    found = []
+    for number, charge in enumerate(plan.charges):
+        by_class = [of_class[number] for of_class in counted]
+        quantities = _quantities(traffic, ids, classes, by_class)
+        found.append(Measured(charge, places[number], quantities))
+    return found
 
 
 def unmatched(plan: Plan, traffic: Traffic) -> Iterator[str]:
@@ -203,24 +200,18 @@ def groups_of(meter: str) -> Iterator[str]:
         yield "tokens"
 
 
-def _quantities(traffic: Traffic, ids: list[int], counted: list[_Count]) -> list[int]:
-    fixed = [one.fixed for one in counted]
-    total = [fixed[number] for number in ids]
-    if any(one.by_meter for one in counted):
-        weights = [one.by_meter for one in counted]
-        rows = zip(total, ids, traffic.counts, strict=True)
-        total = [base + sum(map(mul, weights[one], counts)) for base, one, counts in rows]
-    if any(one.by_use for one in counted):
-        flags = [one.by_use for one in counted]
-        total = [
-            base + _at_cost(traffic, index, flags[one])
-            for index, (base, one) in enumerate(zip(total, ids, strict=True))
-        ]
-    return total
-
-
-def _at_cost(traffic: Traffic, index: int, flags: tuple[bool, ...]) -> int:
-    if all(flags):
-        return traffic.costs[index] if flags else 0
-    uses = zip(traffic.requests[index].uses, flags, strict=True)
-    return sum(in_units(use.cost, traffic.places) for use, flag in uses if flag)
+def _quantities(
+    traffic: Traffic, ids: list[int], classes: Sequence[Class], counted: list[_Count]
+) -> Sequence[int]:
+    columns = traffic.columns
+    shapes = [len(shape) for _, shape, _ in classes]
+    uses = [len(request.uses) for request, _, _ in classes]
+    parts = (
+        weighed([[1] * len(ids)], ids, [(one.fixed,) for one in counted], [1] * len(classes)),
+        weighed(columns.counts, ids, [one.by_meter for one in counted], shapes),
+        weighed(columns.costs, ids, [one.by_use for one in counted], uses),
+    )
+    there = [part for part in parts if part is not None]
+    if not there:
+        return [0] * len(ids)
+    return there[0] if len(there) == 1 else list(map(sum, zip(*there, strict=True)))

@@ -7,7 +7,7 @@ from decimal import Decimal
 from agentmeter.model.money import CONTEXT
 from agentmeter.pricing.plans.plan import UNITS, Allowance, Charge, Step
 from agentmeter.pricing.plans.shares import prorated
-from agentmeter.pricing.plans.traffic import from_units, in_units
+from agentmeter.pricing.plans.units import from_units, in_units
 
 
 @dataclass(frozen=True, slots=True)

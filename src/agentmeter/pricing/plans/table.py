@@ -9,7 +9,7 @@ from fnmatch import fnmatchcase
 from typing import Any, NoReturn, Protocol
 
 from agentmeter.exceptions import PlanError
-from agentmeter.pricing.plans.traffic import places_of
+from agentmeter.pricing.plans.units import places_of
 from agentmeter.pricing.tables import TableReader
 
 _LARGEST = 10**15

@@ -1,97 +1,41 @@
-"""Traffic: requests as compact rows with what they used and truly cost, for plans to work on."""
+"""Traffic: requests with what they used and truly cost, for plans to work on."""
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from bisect import bisect_left
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from decimal import Decimal
 from functools import cached_property
-from itertools import groupby
-from operator import attrgetter
-from typing import TypeVar
+from itertools import accumulate, groupby
+from operator import add
+from typing import overload
 
-from agentmeter.model import Owner, Status
 from agentmeter.model.meters import METERS, Side
-from agentmeter.model.money import CONTEXT, total
+from agentmeter.pricing.plans.columns import Columns, columns_of, numbered, take, weighed
 from agentmeter.pricing.plans.periods import Period, period_of
 from agentmeter.pricing.plans.plan import Cycle
+from agentmeter.pricing.plans.priced_request import PricedRequest, Shape
+from agentmeter.pricing.plans.units import from_units
 
 DAY_NS = 86_400_000_000_000
-FINEST = 12
-"""Amounts are shared out in units of 10^-12, or of the finest amount where that is finer."""
-
-Shape = tuple[tuple[str | None, str], ...]
-"""Models and meters of a request, in the order of its counts."""
 
 
 @dataclass(frozen=True, slots=True)
-class Use:
-    """What a request used of one model, and what that truly cost; counts go with meters."""
+class Rows(Sequence[PricedRequest]):
+    """Requests that are held as columns; each is made where it is asked for."""
 
-    model: str | None
-    meters: tuple[str, ...]
-    counts: tuple[int, ...]
-    cost: Decimal
+    columns: Columns
 
+    def __len__(self) -> int:
+        return len(self.columns.ids)
 
-@dataclass(frozen=True, slots=True)
-class PricedRequest:
-    """One request as a row. ``complete`` is whether all of its cost is known."""
-
-    request_id: str
-    owner: Owner
-    started_ns: int
-    name: str = "request"
-    status: Status = Status.OK
-    uses: tuple[Use, ...] = ()
-    complete: bool = True
-
-    @property
-    def cost(self) -> Decimal:
-        """The true cost, exactly."""
-        if len(self.uses) == 1:
-            return self.uses[0].cost
-        return total([use.cost for use in self.uses])
-
-    @property
-    def succeeded(self) -> bool:
-        """Whether it ended well; a stream that its reader had enough of did."""
-        return self.status in (Status.OK, Status.CLOSED)
-
-    @property
-    def shape(self) -> Shape:
-        """Models and meters, in the order of ``counts``."""
-        return tuple((use.model, meter) for use in self.uses for meter in use.meters)
-
-    @property
-    def counts(self) -> tuple[int, ...]:
-        """Quantities, use by use."""
-        if len(self.uses) == 1:
-            return self.uses[0].counts
-        return tuple(count for use in self.uses for count in use.counts)
-
-
-def places_of(amount: Decimal) -> int:
-    """How many decimal places an amount has."""
-    return max(0, -int(amount.as_tuple().exponent))
-
-
-def in_units(amount: Decimal, places: int) -> int:
-    """An amount in units of 10^-``places``, which must hold it exactly."""
-    return int(amount.scaleb(places, CONTEXT))
-
-
-def from_units(units: int, places: int) -> Decimal:
-    """The inverse of ``in_units``."""
-    return Decimal(units).scaleb(-places, CONTEXT)
-
-
-V = TypeVar("V")
-
-
-def take(column: Sequence[V], members: Sequence[int]) -> Sequence[V]:
-    """The values of a column for some requests: a slice where they stand together."""
-    if isinstance(members, range):
-        return column[members.start : members.stop]
-    return [column[one] for one in members]
+    @overload
+    def __getitem__(self, at: int) -> PricedRequest: ...
+    @overload
+    def __getitem__(self, at: slice) -> Sequence[PricedRequest]: ...
+    def __getitem__(self, at: int | slice) -> PricedRequest | Sequence[PricedRequest]:
+        if isinstance(at, slice):
+            return [self.columns.row(one) for one in range(*at.indices(len(self)))]
+        return self.columns.row(range(len(self))[at])
 
 
 def _place(one: PricedRequest) -> tuple[bool, str, int, str]:
@@ -126,63 +70,58 @@ class Traffic:
     _classes: dict[tuple[int, ...], tuple[list[int], list[Class]]] = field(
         default_factory=dict, repr=False, compare=False
     )
-
     _groups: dict[tuple[str, Cycle, Period], Groups] = field(
         default_factory=dict, repr=False, compare=False
     )
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "requests", sorted(self.requests, key=_place))
+        if not isinstance(self.requests, Rows):
+            object.__setattr__(self, "requests", sorted(self.requests, key=_place))
 
     def __len__(self) -> int:
         return len(self.requests)
 
     @cached_property
-    def _amounts(self) -> list[Decimal]:
-        return [one.cost for one in self.requests]
+    def columns(self) -> Columns:
+        """The requests column by column."""
+        if isinstance(self.requests, Rows):
+            return self.requests.columns
+        return columns_of(self.requests)
 
-    @cached_property
+    @property
     def places(self) -> int:
         """The decimal places of the finest cost, of any use, but 12 at least."""
-        exponents = {use.cost.as_tuple().exponent for one in self.requests for use in one.uses}
-        return max([FINEST, *(-int(exponent) for exponent in exponents)])
+        return self.columns.places
 
     @cached_property
-    def costs(self) -> list[int]:
+    def costs(self) -> Sequence[int]:
         """The true cost of each request."""
-        places = self.places
-        return [int(amount.scaleb(places, CONTEXT)) for amount in self._amounts]
+        by_use = self.columns.costs
+        if len(by_use) == 1:
+            return by_use[0]
+        return list(map(sum, zip(*by_use, strict=True))) if by_use else [0] * len(self)
 
     @cached_property
     def cost(self) -> Decimal:
         """The true cost of all."""
-        return total(self._amounts)
+        return from_units(sum(self.costs), self.places)
 
-    @cached_property
-    def ids(self) -> list[str]:
+    @property
+    def ids(self) -> Sequence[str]:
         """The id of each request."""
-        return [one.request_id for one in self.requests]
+        return self.columns.ids
 
-    @cached_property
-    def counts(self) -> list[tuple[int, ...]]:
-        """The quantities of each request, in the order of its shape."""
-        return [one.counts for one in self.requests]
-
-    @cached_property
-    def starts(self) -> list[int]:
+    @property
+    def starts(self) -> Sequence[int]:
         """The start of each request."""
-        return [one.started_ns for one in self.requests]
+        return self.columns.starts
 
     @cached_property
     def users(self) -> list[tuple[str | None, int, int]]:
         """Each user with the stretch ``[first, after)`` of his requests."""
-        found: list[tuple[str | None, int, int]] = []
-        first = 0
-        for user, own in groupby(self.requests, key=attrgetter("owner.user")):
-            after = first + sum(1 for _ in own)
-            found.append((user, first, after))
-            first = after
-        return found
+        stretches = [(user, sum(1 for _ in own)) for user, own in groupby(self.accounts("user"))]
+        ends = accumulate(count for _, count in stretches)
+        return [(user, end - n, end) for (user, n), end in zip(stretches, ends, strict=True)]
 
     @cached_property
     def days(self) -> list[int]:
@@ -190,17 +129,13 @@ class Traffic:
         return [start // DAY_NS for start in self.starts]
 
     @cached_property
-    def tokens(self) -> list[int]:
+    def tokens(self) -> Sequence[int]:
         """All tokens of each request."""
         ids, classes = self.classes(())
-        tokens = [[_is_token(meter) for _, meter in shape] for _, shape, _ in classes]
-        whole = [all(flags) for flags in tokens]
-        return [
-            sum(counts)
-            if whole[one]
-            else sum(n for n, flag in zip(counts, tokens[one], strict=True) if flag)
-            for one, counts in zip(ids, self.counts, strict=True)
-        ]
+        shapes = [shape for _, shape, _ in classes]
+        flags = [[int(_is_token(meter)) for _, meter in shape] for shape in shapes]
+        found = weighed(self.columns.counts, ids, flags, list(map(len, shapes)))
+        return [0] * len(self) if found is None else found
 
     def classes(self, cuts: tuple[int, ...]) -> tuple[list[int], list[Class]]:
         """For each request the class that it is of, and the classes.
@@ -214,57 +149,62 @@ class Traffic:
         return known
 
     def _classed(self, cuts: tuple[int, ...]) -> tuple[list[int], list[Class]]:
+        columns = self.columns
+        of_kind, kinds = numbered((one.name, one.succeeded, one.uses) for one in columns.kind)
+        of_owner, _ = numbered((one.feature, *one.tags.items()) for one in columns.owner)
+        by_owner = [number * len(kinds) for number in of_owner]
+        keys = list(
+            map(
+                add,
+                map(by_owner.__getitem__, columns.owners),
+                map(of_kind.__getitem__, columns.kinds),
+            )
+        )
         sizes = [sum(map(tokens.__gt__, cuts)) for tokens in self.tokens] if cuts else None
-        numbers: dict[object, int] = {}
-        classes: list[Class] = []
-        ids: list[int] = []
-        for index, one in enumerate(self.requests):
-            owner = one.owner
-            uses = tuple([(use.model, use.meters) for use in one.uses])
-            tags = tuple(owner.tags.items()) if owner.tags else ()
-            size = sizes[index] if sizes is not None else 0
-            key = (owner.feature, one.name, one.succeeded, tags, size, uses)
-            number = numbers.get(key)
-            if number is None:
-                number = numbers[key] = len(classes)
-                classes.append((one, one.shape, size))
-            ids.append(number)
-        return ids, classes
+        ids, firsts = numbered(keys if sizes is None else zip(keys, sizes, strict=True))
+        rows = [(at, columns.row(at)) for at in firsts]
+        return ids, [(one, one.kind.shape, sizes[at] if sizes else 0) for at, one in rows]
 
     def grouped(self, account: str, cycle: Cycle, window: Period) -> Groups:
         """The requests by account and period, each group in order; worked out once."""
         known = self._groups.get((account, cycle, window))
         if known is None:
-            known = self._groups[account, cycle, window] = self._grouped(account, cycle, window)
+            known = self._groups[account, cycle, window] = {
+                name: self._by_period(members, cycle, window)
+                for name, members in self._members(account)
+            }
         return known
 
-    def _grouped(self, account: str, cycle: Cycle, window: Period) -> Groups:
-        periods = {day: period_of(day, cycle, window) for day in set(self.days)}
-        found: dict[str | None, dict[Period, list[int]]] = {}
-        for index, (name, day) in enumerate(zip(self.accounts(account), self.days, strict=True)):
-            found.setdefault(name, {}).setdefault(periods[day], []).append(index)
-        return {
-            name: {period: self._group(members) for period, members in by_period.items()}
-            for name, by_period in found.items()
-        }
+    def _members(self, account: str) -> Iterator[tuple[str | None, Sequence[int]]]:
+        """The requests of each account, by start; those of a user stand together."""
+        if account == "user":
+            yield from ((user, range(first, after)) for user, first, after in self.users)
+            return
+        found: dict[str | None, list[int]] = {}
+        for at, name in enumerate(self.accounts(account)):
+            found.setdefault(name, []).append(at)
+        for name, members in found.items():
+            yield name, sorted(members, key=self.starts.__getitem__)
 
-    def _group(self, members: list[int]) -> Group:
-        """A group in the order of start; where its requests stand together, as a range."""
-        first, last = members[0], members[-1]
-        if last - first + 1 == len(members) and self._user(first) == self._user(last):
-            return Group(range(first, last + 1), tuple(self.ids[first : last + 1]))
-        ordered = sorted(members, key=self.starts.__getitem__)
-        return Group(ordered, tuple(take(self.ids, ordered)))
+    def _by_period(
+        self, members: Sequence[int], cycle: Cycle, window: Period
+    ) -> dict[Period, Group]:
+        found: dict[Period, Group] = {}
+        first = 0
+        while first < len(members):
+            period = period_of(self.days[members[first]], cycle, window)
+            after = bisect_left(members, period.end, first, key=self.days.__getitem__)
+            inside = members[first:after]
+            found[period] = Group(inside, tuple(take(self.ids, inside)))
+            first = after
+        return found
 
-    def _user(self, index: int) -> str | None:
-        return self.requests[index].owner.user
-
-    def accounts(self, of: str) -> list[str | None]:
+    def accounts(self, of: str) -> Sequence[str | None]:
         """The account of each request: its user or tenant; one for ``all``."""
         if of == "all":
-            return [None] * len(self.requests)
-        name: Callable[[Owner], str | None] = attrgetter(of)
-        return [name(one.owner) for one in self.requests]
+            return [None] * len(self)
+        names = [getattr(owner, of) for owner in self.columns.owner]
+        return list(map(names.__getitem__, self.columns.owners))
 
     def at_rate(self, currency: str, rate: Decimal) -> "Traffic":
         """The traffic in another currency, of which one unit is worth ``rate`` of this one.
@@ -273,20 +213,13 @@ class Traffic:
         """
         if currency == self.currency:
             return self
-        return Traffic([_converted(one, rate) for one in self.requests], currency)
+        return Traffic(Rows(self.columns.at_rate(rate)), currency)
 
     def only(self, indices: Sequence[int]) -> "Traffic":
         """Some of the requests, each named once; the traffic itself where that is all of them."""
         if len(indices) == len(self):
             return self
-        return Traffic([self.requests[index] for index in indices], self.currency)
-
-
-def _converted(one: PricedRequest, rate: Decimal) -> PricedRequest:
-    grid = Decimal(1).scaleb(-FINEST)
-    costs = [CONTEXT.quantize(CONTEXT.divide(use.cost, rate), grid) for use in one.uses]
-    uses = tuple(replace(use, cost=cost) for use, cost in zip(one.uses, costs, strict=True))
-    return replace(one, uses=uses)
+        return Traffic(Rows(self.columns.only(indices)), self.currency)
 
 
 def _is_token(meter: str) -> bool:
