@@ -2,15 +2,18 @@
 
 import gc
 import random
+from decimal import Decimal
 from pathlib import Path
 
 import click
 
 from agentmeter.api.project import project_rate_card
 from agentmeter.cli.book import book_from
+from agentmeter.cli.choosing import opened
 from agentmeter.cli.output import write_json
 from agentmeter.cli.price import pricer_with
 from agentmeter.cli.report import made_from, recorded, where
+from agentmeter.cli.rolled import is_compacted
 from agentmeter.exceptions import AgentmeterError
 from agentmeter.pricing.plans import Cycle, Invoice, PlanBook, Traffic
 from agentmeter.render.compare_svg import comparison_svg
@@ -83,12 +86,9 @@ def compare_plans(
     book = book_from(file)
     gc.disable()  # collections in between would take as long as the work
     try:
-        report = _on_models(source, models) if models else made_from(where(source))
         shifts = [Shift.parsed(text) for text in mix]
-        traffic = traffic_of(report, book.currency, book.rate)
+        traffic, lost = _on_models(source, models, book) if models else _in(where(source), book)
         traffic = shifted(traffic, shifts) if shifts else traffic
-        outside = report.unattributed
-        lost = converted(outside.amounts if outside else {}, book.rate)
         question = Question(names, Cycle(period), whole_periods, lost)
         made = compare(traffic, book, random.Random(seed), question)
     except AgentmeterError as error:
@@ -154,9 +154,29 @@ def _shown(made: Comparison, svg: Path | None, *, as_json: bool) -> None:
         click.echo(comparison_text(made))
 
 
-def _on_models(source: Path | None, models: tuple[str, ...]) -> Report:
+def _in(source: Path, book: PlanBook) -> tuple[Traffic, Decimal]:
+    """The traffic recorded in a source, and what work cost that is no request's."""
+    if is_compacted(source):
+        with opened(source) as store:
+            if not store.refused:
+                from agentmeter.store.traffic import traffic, unattributed
+
+                made = traffic(store, book.currency, book.rate)
+                return made, unattributed(store, book.rate)
+    return _of(made_from(source), book)
+
+
+def _of(report: Report, book: PlanBook) -> tuple[Traffic, Decimal]:
+    outside = report.unattributed
+    lost = converted(outside.amounts if outside else {}, book.rate)
+    return traffic_of(report, book.currency, book.rate), lost
+
+
+def _on_models(
+    source: Path | None, models: tuple[str, ...], book: PlanBook
+) -> tuple[Traffic, Decimal]:
     """The recorded traffic as it would have cost on other models; no run is repeated."""
     terms = Terms(tuple(replacement(text) for text in models), others=False)
     entries, tariffs, faults = recorded(where(source))
     pricer = pricer_with(project_rate_card())
-    return swapped(reprice(entries, tariffs, pricer, terms, faults=faults))
+    return _of(swapped(reprice(entries, tariffs, pricer, terms, faults=faults)), book)

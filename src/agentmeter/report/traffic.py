@@ -79,6 +79,12 @@ def _used(scope: ScopeReport) -> tuple[str | None, dict[str, int]]:
     call = scope.record.call
     if call is None:
         return None, dict(scope.node.usage)
-    if call.charge is not None and not scope.node.usage:
+    if is_charge(scope):
         return scope.record.name, {CHARGED: 1}
     return call.priced_model, dict(scope.node.usage)
+
+
+def is_charge(scope: ScopeReport) -> bool:
+    """Whether plans see a leaf as a charge, under its name, and not as use of a model."""
+    call = scope.record.call
+    return call is not None and call.charge is not None and not scope.node.usage

@@ -19,6 +19,7 @@ from agentmeter.model.money import plain
 from agentmeter.report.breakdown import KEYS, Leaf, leaves, leaves_some_out
 from agentmeter.report.provenance import by_origin
 from agentmeter.report.report import Amounts, Report, RequestReport, ScopeReport
+from agentmeter.report.traffic import is_charge
 from agentmeter.store.rows import LARGEST, Row
 
 SCALE = 18
@@ -38,6 +39,7 @@ LEAF_COLUMNS = {
     "request_status": "VARCHAR",
     "request_started_ns": "BIGINT",
     "request_ended_ns": "BIGINT",
+    "lower_bound": "BOOLEAN",
     **dict.fromkeys(OWNED, "VARCHAR"),
     "tags": "MAP(VARCHAR, VARCHAR)",
     "scope_id": "VARCHAR",
@@ -48,6 +50,8 @@ LEAF_COLUMNS = {
     **dict.fromkeys(OF_LEAF, "VARCHAR"),
     "operation": "VARCHAR",
     "asked_model": "VARCHAR",
+    "priced_model": "VARCHAR",
+    "charge": "BOOLEAN",
     "service_tier": "VARCHAR",
     "batch": "BOOLEAN",
     "speed": "VARCHAR",
@@ -75,7 +79,8 @@ LEAF_COLUMNS = {
     "seen_by": "VARCHAR[]",
 }
 """Column → type. ``m_*`` are the quantities by meter, NULL for none; ``total_input`` is that of the
-whole call, which steps of prices are decided by; ``cost`` is NULL where nothing has a price."""
+whole call, which steps of prices are decided by; ``cost`` is NULL where nothing has a price;
+``lower_bound`` is whether more may have been used or charged in the request than is known."""
 
 
 def leaf_rows(request: RequestReport) -> Iterator[Row]:
@@ -101,6 +106,7 @@ def _of_request(request: RequestReport) -> Row:
         "request_status": root.status.value,
         "request_started_ns": min(root.started_ns, LARGEST),
         "request_ended_ns": min(root.ended_ns, LARGEST),
+        "lower_bound": request.is_lower_bound,
         **{name: getattr(owner, name) for name in OWNED},
     }
     return {**row, "tags": dict(owner.tags)} if owner.tags else row
@@ -122,6 +128,7 @@ def _of_leaf(leaf: Leaf, seen: set[tuple[int, str | None]]) -> Row:
         "waste": keys["waste"] or None,
         "operation": call.operation,
         "asked_model": call.model,
+        "priced_model": call.priced_model,
         "service_tier": call.service_tier,
         "speed": call.speed,
         "region": call.region,
@@ -140,8 +147,8 @@ def _of_leaf(leaf: Leaf, seen: set[tuple[int, str | None]]) -> Row:
         "span_id": record.span_id,
         "seen_by": scope.node.seen_by,
     }
-    flags = {"batch": call.batch, "late": record.late, "shared": bool(record.shares),
-             "only_observed": scope.node.only_observed}  # fmt: skip
+    flags = {"charge": is_charge(scope), "batch": call.batch, "late": record.late,
+             "shared": bool(record.shares), "only_observed": scope.node.only_observed}  # fmt: skip
     return row | flags
 
 

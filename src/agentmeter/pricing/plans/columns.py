@@ -1,6 +1,6 @@
 """Requests column by column: a million of them take little room, and are quick to add up."""
 
-from collections.abc import Hashable, Iterable, Sequence
+from collections.abc import Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from decimal import Decimal
 from itertools import zip_longest
@@ -12,6 +12,7 @@ from agentmeter.model.money import CONTEXT
 from agentmeter.pricing.plans.priced_request import Kind, PricedRequest, Use
 from agentmeter.pricing.plans.units import FINEST, from_units, in_units, places_of
 
+K = TypeVar("K")
 V = TypeVar("V")
 _GRID = Decimal(1).scaleb(-FINEST)
 
@@ -20,9 +21,9 @@ _GRID = Decimal(1).scaleb(-FINEST)
 class Columns:
     """Requests by user, start and id. ``owners``, ``kinds``: places of ``owner`` and ``kind``.
 
-    ``counts`` are the quantities by their place in the shape, ``costs`` what each use truly cost in
-    units of 10^-``places``; both are 0 where a request has none there. ``complete`` is 1 where all
-    of a request's cost is known.
+    ``counts`` are quantities by the number of the use and meter, ``costs`` what each use truly cost
+    in units of 10^-``places``; both are 0 where a request has none. ``complete`` is 1 where all of
+    a request's cost is known.
     """
 
     ids: Sequence[str]
@@ -30,7 +31,7 @@ class Columns:
     owners: Sequence[int]
     kinds: Sequence[int]
     complete: Sequence[int]
-    counts: Sequence[Sequence[int]]
+    counts: Mapping[tuple[int, str], Sequence[int]]
     costs: Sequence[Sequence[int]]
     places: int
     owner: Sequence[Owner]
@@ -39,12 +40,11 @@ class Columns:
     def row(self, at: int) -> PricedRequest:
         """One request."""
         kind = self.kind[self.kinds[at]]
-        counts = (column[at] for column in self.counts)
         uses = tuple(
             Use(
                 model,
                 meters,
-                tuple(next(counts) for _ in meters),
+                tuple(self.counts[number, meter][at] for meter in meters),
                 from_units(self.costs[number][at], self.places),
             )
             for number, (model, meters) in enumerate(kind.uses)
@@ -62,7 +62,7 @@ class Columns:
             owners=take(self.owners, indices),
             kinds=take(self.kinds, indices),
             complete=take(self.complete, indices),
-            counts=[take(one, indices) for one in self.counts],
+            counts={key: take(one, indices) for key, one in self.counts.items()},
             costs=[take(one, indices) for one in self.costs],
         )
 
@@ -99,7 +99,7 @@ def columns_of(requests: Sequence[PricedRequest]) -> Columns:
         owners,
         kinds,
         bytearray(one.complete for one in requests),
-        squared([count for use in own for count in use.counts] for own in uses),
+        _counted([requests[at].kind for at in kind], kinds, uses),
         costs if scale == 1 else [[unit // scale for unit in column] for column in costs],
         places,
         [requests[at].owner for at in owner],
@@ -134,29 +134,37 @@ def _owner_key(one: PricedRequest) -> Hashable:
     return (owner.user, owner.tenant, owner.feature, owner.plan, tags)
 
 
-def weighed(
-    columns: Sequence[Sequence[int]],
-    classes: Sequence[int],
-    weights: Sequence[Sequence[int]],
-    lengths: Sequence[int],
-) -> list[int] | None:
-    """The columns added up, each times what it weighs in the class that a request is of.
-
-    ``lengths`` say how many of the columns a class has values in; a class without ``weights`` has
-    none that is not zero. ``None`` where nothing weighs anything.
-    """
-    found: list[int] | None = None
-    for place, column in enumerate(columns):
-        by_class = [one[place] if one else 0 for one in _reaching(weights, place)]
-        told = {by_class[one] for one, length in enumerate(lengths) if place < length}
-        if any(told):
-            part = _times(column, classes, by_class, told)
-            found = part if found is None else list(map(add, found, part))
+def _counted(
+    kind: Sequence[Kind], kinds: Sequence[int], uses: Sequence[Sequence[Use]]
+) -> dict[tuple[int, str], list[int]]:
+    """Quantities by the number of the use and meter."""
+    of_kind = [[(number, *use) for number, use in enumerate(one.places)] for one in kind]
+    found = {(use, meter): [0] * len(kinds) for one in of_kind for _, use, meter in one}
+    for at, (number, own) in enumerate(zip(kinds, uses, strict=True)):
+        counts = own[0].counts if len(own) == 1 else [n for use in own for n in use.counts]
+        for place, use, meter in of_kind[number]:
+            found[use, meter][at] = counts[place]
     return found
 
 
-def _reaching(weights: Sequence[Sequence[int]], place: int) -> list[Sequence[int]]:
-    return [one if place < len(one) else () for one in weights]
+def weighed(
+    columns: Mapping[K, Sequence[int]],
+    classes: Sequence[int],
+    weights: Sequence[Mapping[K, int]],
+) -> list[int] | None:
+    """The columns added up, each times what it weighs in the class that a request is of.
+
+    ``weights`` name, for each class, the columns that it has values in. ``None`` where nothing
+    weighs anything.
+    """
+    found: list[int] | None = None
+    for key, column in columns.items():
+        told = {one[key] for one in weights if key in one}
+        if any(told):
+            by_class = [one.get(key, 0) for one in weights]
+            part = _times(column, classes, by_class, told)
+            found = part if found is None else list(map(add, found, part))
+    return found
 
 
 def _times(

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 from difflib import get_close_matches
 from fnmatch import fnmatchcase
+from typing import TypeVar
 
 from agentmeter.model.meters import METERS, Side
 from agentmeter.pricing.plans.columns import weighed
@@ -12,6 +13,8 @@ from agentmeter.pricing.plans.plan import Charge, Match, Of, Plan, Weight
 from agentmeter.pricing.plans.priced_request import PricedRequest
 from agentmeter.pricing.plans.traffic import Class, Traffic
 from agentmeter.pricing.plans.units import FINEST, in_units, places_of
+
+K = TypeVar("K")
 
 _ONCE = (Of.REQUESTS, Of.OUTCOMES)
 """What a request counts for as a whole: the first charge takes it, even at a weight of zero."""
@@ -203,15 +206,24 @@ def groups_of(meter: str) -> Iterator[str]:
 def _quantities(
     traffic: Traffic, ids: list[int], classes: Sequence[Class], counted: list[_Count]
 ) -> Sequence[int]:
-    columns = traffic.columns
-    shapes = [len(shape) for _, shape, _ in classes]
-    uses = [len(request.uses) for request, _, _ in classes]
+    columns, kinds = traffic.columns, [request.kind for request, _, _ in classes]
     parts = (
-        weighed([[1] * len(ids)], ids, [(one.fixed,) for one in counted], [1] * len(classes)),
-        weighed(columns.counts, ids, [one.by_meter for one in counted], shapes),
-        weighed(columns.costs, ids, [one.by_use for one in counted], uses),
-    )
+        weighed({0: [1] * len(ids)}, ids, [{0: one.fixed} for one in counted]),
+        weighed(columns.counts, ids, _weights([one.places for one in kinds],
+                                              [one.by_meter for one in counted])),
+        weighed(dict(enumerate(columns.costs)), ids,
+                _weights([range(len(one.uses)) for one in kinds],
+                         [one.by_use for one in counted])),
+    )  # fmt: skip
     there = [part for part in parts if part is not None]
     if not there:
         return [0] * len(ids)
     return there[0] if len(there) == 1 else list(map(sum, zip(*there, strict=True)))
+
+
+def _weights(places: Sequence[Sequence[K]], given: Sequence[Sequence[int]]) -> list[dict[K, int]]:
+    """What each class weighs by place; where nothing is given, nothing."""
+    return [
+        dict(zip(own, weights, strict=True)) if weights else dict.fromkeys(own, 0)
+        for own, weights in zip(places, given, strict=True)
+    ]

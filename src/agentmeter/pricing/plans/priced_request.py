@@ -71,3 +71,9 @@ class Kind:
     def shape(self) -> Shape:
         """Models and meters, in the order of the counts."""
         return tuple((model, meter) for model, meters in self.uses for meter in meters)
+
+    @property
+    def places(self) -> tuple[tuple[int, str], ...]:
+        """Uses, by number, and meters, in the order of the counts."""
+        uses = enumerate(meters for _, meters in self.uses)
+        return tuple((number, meter) for number, meters in uses for meter in meters)

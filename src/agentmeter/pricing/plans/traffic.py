@@ -132,9 +132,9 @@ class Traffic:
     def tokens(self) -> Sequence[int]:
         """All tokens of each request."""
         ids, classes = self.classes(())
-        shapes = [shape for _, shape, _ in classes]
-        flags = [[int(_is_token(meter)) for _, meter in shape] for shape in shapes]
-        found = weighed(self.columns.counts, ids, flags, list(map(len, shapes)))
+        kinds = [request.kind for request, _, _ in classes]
+        flags = [{key: int(_is_token(key[1])) for key in one.places} for one in kinds]
+        found = weighed(self.columns.counts, ids, flags)
         return [0] * len(self) if found is None else found
 
     def classes(self, cuts: tuple[int, ...]) -> tuple[list[int], list[Class]]:
