@@ -73,7 +73,8 @@ SELECT
     i, r,
     1 + CAST((hash(r * 31) % {models} + i) % {models} AS INTEGER) AS m,
     concat('u-', hash(r + 1) % 50000) AS user_id,
-    concat('tenant-', floor(pow((hash(r + 2) % 1000) / 1000.0, 3) * 400)) AS tenant_id,
+    concat('tenant-', CAST(floor(pow((hash(r + 2) % 1000) / 1000.0, 3) * 400) AS BIGINT))
+        AS tenant_id,
     concat('feature-', hash(r + 3) % 20) AS feature_id,
     CAST(20 + 300 * pow((1 + hash(r * 7 + i) % 100000) / 1e5, -0.5) AS BIGINT) AS input,
     CAST((hash(r * 5 + i) % 3) * 1024 AS BIGINT) AS cache_read,

@@ -134,11 +134,7 @@ def distribution(
 ) -> Distribution:
     """The cost of a request in one currency, by nearest rank."""
     chosen = clause(choice, _currency(store))
-    ranks = [
-        f"max(CASE WHEN rank * 100 >= requests * {percent} "
-        f"AND (rank - 1) * 100 < requests * {percent} THEN paid END)"
-        for percent in PERCENTS
-    ]
+    ranks = [f"ranked[divide(requests * {percent} + 99, 100)]" for percent in PERCENTS]
     used = currency or _currency(store)
     only = (
         "cost"

@@ -5,7 +5,7 @@
 -- :evidence     the evidence of each meter that is told apart, blank for none
 -- :sampled      whether it came through a pipeline that drops some
 -- :telling      whether an attribute is of a GenAI dialect
--- :table        the table of spans
+-- :spans        the table of spans
 SELECT
     @agentmeter.request.id AS request_id,
     @agentmeter.entry AS entry,
@@ -44,4 +44,4 @@ SELECT
     :telling AS telling,
     arrayFilter(x -> x != '', :evidence) AS known,
     :own AS own_usage:quantities
-FROM :table
+FROM :spans

@@ -83,6 +83,11 @@ class Questions:
     table: str
     layout: Layout
 
+    @property
+    def spans(self) -> str:
+        """The table, as questions read it."""
+        return self.layout.spans(self.table)
+
     def survey(self) -> str:
         """What is in the table."""
         listed = " OR ".join(f"startsWith(x, {quoted(prefix)})" for prefix in _LISTED)
@@ -148,7 +153,7 @@ class Questions:
         return self.layout.names
 
     def _filled(self, sql: str, **marks: str) -> str:
-        for mark, text in {**marks, "table": self.table}.items():
+        for mark, text in {**marks, "spans": self.spans}.items():
             sql = sql.replace(f":{mark}", text)
         return _ATTRIBUTE.sub(lambda name: self.layout.text(name[1]), sql)
 

@@ -52,7 +52,7 @@ class Spans:
         entry = self._text(names.ENTRY)
         blank = f"{asked} = '' AND {entry} = ''"
         traces = (
-            f"SELECT TraceId FROM {self._questions.table} WHERE {blank} AND "
+            f"SELECT TraceId FROM {self._questions.spans} WHERE {blank} AND "
             f"{self._questions.telling}"
         )
         rows = self._server.stream(self._select(f"{blank} AND TraceId IN ({traces})"))
@@ -94,7 +94,7 @@ class Spans:
 
     def _select(self, where: str, more: str = "", rest: str = "") -> str:
         columns = ", ".join((*_COLUMNS, self._layout.body, *([more] if more else [])))
-        return f"SELECT {columns} FROM {self._questions.table} WHERE {where} {rest}"
+        return f"SELECT {columns} FROM {self._questions.spans} WHERE {where} {rest}"
 
     def _read(self, row: Row) -> Read:
         name, trace_id, span_id, parent, started, duration, scope, status, state, body = row[:10]

@@ -8,4 +8,4 @@ SELECT
     countIf(@agentmeter.entry = '' AND @agentmeter.request.id = '' AND :telling),
     countIf(@agentmeter.shares != ''),
     countIf(@agentmeter.request.id = 'unattributed')
-FROM :table
+FROM :spans

@@ -35,7 +35,12 @@ MOST = 200_000
 _TOGETHER = 20_000
 """Entries that are resolved in one go."""
 _FEES = ("request", "busy_millisecond", "gpu_second")
-_SPELLED = {"unnest(map_keys(": "arrayJoin(mapKeys(", "count(DISTINCT ": "uniqExact("}
+_SPELLED = {
+    "unnest(map_keys(": "arrayJoin(mapKeys(",
+    "count(DISTINCT ": "uniqExact(",
+    "list_sort(list(": "arraySort(groupArray(",
+    "divide(": "intDiv(",
+}
 """What the shared ``.sql`` files say in the words of DuckDB → ClickHouse's."""
 
 
@@ -136,7 +141,7 @@ class SpanTable:
         assert self._relation is not None
         questions = self._relation.questions
         currency = questions.layout.text(names.CHARGE_CURRENCY)
-        sql = f"SELECT DISTINCT {currency} FROM {questions.table}"
+        sql = f"SELECT DISTINCT {currency} FROM {questions.spans}"
         return {str(row[0]) for row in self.server.rows(sql) if row[0]}
 
     def _entangled(
@@ -184,7 +189,7 @@ class SpanTable:
                     names.SEARCH_CONTEXT)  # fmt: skip
         told = ", ".join(f"any({text(name)})" for name in asked_by)
         sql = (
-            f"SELECT {text(names.TARIFF)} AS digest, {told} FROM {questions.table} "
+            f"SELECT {text(names.TARIFF)} AS digest, {told} FROM {questions.spans} "
             f"WHERE digest != '' AND {text(names.ENTRY)} = 'record' GROUP BY digest"
         )
         for (
