@@ -14,24 +14,29 @@ SELECT
 FROM (
     SELECT
         request_id,
-        groupUniqArrayIf((scope_id, children, facts), entry = 'record') AS records,
+        groupUniqArrayIf((scope, children, facts), entry = 'record') AS records,
         length(arrayDistinct(arrayMap(x -> x.1, records))) AS scopes,
         countIf(entry = 'record') > length(records) AS repeated,
         minIf(sampled, entry != '') = 1 AS only_sampled,
         NOT (
             scopes > 0
             AND length(records) = scopes
-            AND uniqExact(scope_id) = scopes
+            AND uniqExact(scope) = scopes
             AND arraySum(arrayMap(x -> x.2, records)) + 1 = scopes
-            AND uniqExactIf(scope_id, entry = 'record' AND parent_id = '') = 1
-            AND uniqExactIf(observer, entry = 'record' AND kind = 'call') < 2
-            AND uniqExactIf((user, tenant, feature, plan, tags), entry = 'record') = 1
-            AND uniqExactIf((scope_id, digest), digest != '') = uniqExactIf(digest, digest != '')
+            AND countIf(entry = 'record' AND parent_id = '') > 0
+            AND minIf(scope, entry = 'record' AND parent_id = '')
+                = maxIf(scope, entry = 'record' AND parent_id = '')
+            AND minIf(observer, entry = 'record' AND kind = 'call')
+                = maxIf(observer, entry = 'record' AND kind = 'call')
+            AND minIf(owner, entry = 'record') = maxIf(owner, entry = 'record')
+            AND uniqExactIf((scope, digest), digest != '') = uniqExactIf(digest, digest != '')
             AND countIf(strange) = 0
         ) AS entangled
     FROM (
         SELECT
             *,
+            cityHash64(scope_id) AS scope,
+            cityHash64(user, tenant, feature, plan, tags) AS owner,
             cityHash64(parent_id, kind, name, status, place, started_ns, ended_ns, streamed,
                 asked_provider, asked_model, response_model, operation, charge, charge_currency,
                 tariff, stands_for, all_reported, known, own_usage:counted) AS facts,

@@ -6,6 +6,7 @@
 -- :sampled      whether it came through a pipeline that drops some
 -- :telling      whether an attribute is of a GenAI dialect
 -- :spans        the table of spans
+-- :when         of which time
 SELECT
     @agentmeter.request.id AS request_id,
     @agentmeter.entry AS entry,
@@ -45,3 +46,4 @@ SELECT
     arrayFilter(x -> x != '', :evidence) AS known,
     :own AS own_usage:quantities
 FROM :spans
+WHERE :when

@@ -26,13 +26,15 @@ COLUMNS = ("Timestamp", "TraceId", "SpanId", "ParentSpanId", "TraceState", "Span
 class Layout:
     """How attributes are reached in SQL, and read where whole spans are fetched.
 
-    ``text`` gives the expression of one attribute as text, blank where it is absent; ``names`` is
+    ``text`` gives the expression of one attribute as text, blank where it is absent; ``has`` that of
+    whether it is there, by the table's index of names where it has one; ``names`` is
     that of the names of all; ``body`` that of all attributes, which ``read`` makes a mapping of.
     ``resource`` gives the expression of one attribute of the resource. ``spans`` gives what a
     question reads of a table.
     """
 
     text: Callable[[str], str]
+    has: Callable[[str], str]
     resource: Callable[[str], str]
     names: str
     body: str
@@ -143,9 +145,18 @@ def _by_path(table: str) -> str:
     return table
 
 
+def _key_in_map(name: str) -> str:
+    return f"mapContains(SpanAttributes, {quoted(name)})"
+
+
+def _path_in_object(name: str) -> str:
+    return f"{_in_object(name)} != ''"
+
+
 _RESOURCE = "ResourceAttributes"
 _MAP = Layout(
     _in_map,
+    _key_in_map,
     partial(_in_map, column=_RESOURCE),
     "mapKeys(SpanAttributes)",
     "SpanAttributes",
@@ -154,6 +165,7 @@ _MAP = Layout(
 )
 _JSON = Layout(
     _in_object,
+    _path_in_object,
     partial(_in_object, column=_RESOURCE),
     "JSONAllPaths(SpanAttributes)",
     "toJSONString(SpanAttributes)",

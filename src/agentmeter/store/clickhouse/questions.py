@@ -5,6 +5,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from functools import cache
 from importlib.resources import files
+from typing import Any
 
 from agentmeter.model import METERS, Side
 from agentmeter.semconv import names
@@ -14,6 +15,7 @@ from agentmeter.store.clickhouse.address import backticked, quoted
 from agentmeter.store.clickhouse.layout import Layout
 
 _ATTRIBUTE = re.compile(r"@([a-z_]+(?:\.[a-z_]+)+)")
+_DAY_NS = 86_400_000_000_000
 _LISTED = (names.TAG, names.USAGE, names.EVIDENCE)
 
 
@@ -25,7 +27,7 @@ def _sql(name: str) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """What a table has in it: meters, evidence and tags in use, and how many entries tie others."""
+    """What a table has in it: names in use, and how many entries tie others."""
 
     meters: tuple[str, ...] = ()
     evidence: tuple[str, ...] = ()
@@ -34,6 +36,10 @@ class Found:
     """Spans of others that name no request."""
     sharing: int = 0
     stray: int = 0
+    currencies: tuple[str, ...] = ()
+    """Of what was charged."""
+    tariffs: tuple[str, ...] = ()
+    """The digests that records name."""
 
     @property
     def known(self) -> tuple[str, ...]:
@@ -65,28 +71,41 @@ def _in_order(meters: Iterable[str]) -> tuple[str, ...]:
     return tuple(sorted(meters, key=lambda meter: (order.get(meter, len(order)), meter)))
 
 
-def found_in(row: tuple[list[str], int, int, int]) -> Found:
+def found_in(row: tuple[Any, ...]) -> Found:
     """The answer to ``survey.sql``."""
-    listed, untold, sharing, stray = row
+    listed, untold, sharing, stray, currencies, tariffs = row
 
     def under(prefix: str) -> tuple[str, ...]:
         return tuple(sorted(one.removeprefix(prefix) for one in listed if one.startswith(prefix)))
 
     meters = _in_order(under(names.USAGE))
-    return Found(meters, under(names.EVIDENCE), under(names.TAG), untold, sharing, stray)
+    tied = untold, sharing, stray
+    told = tuple(sorted(currencies)), tuple(sorted(tariffs))
+    return Found(meters, under(names.EVIDENCE), under(names.TAG), *tied, *told)
 
 
 @dataclass(frozen=True, slots=True)
 class Questions:
-    """The questions to one table."""
+    """The questions to one table, from ``since_ns`` on where that is given."""
 
     table: str
     layout: Layout
+    since_ns: int | None = None
 
     @property
     def spans(self) -> str:
         """The table, as questions read it."""
         return self.layout.spans(self.table)
+
+    @property
+    def when(self) -> str:
+        """Whether a span may be of a request that began late enough.
+
+        A span begins after its request does; a day is left to clocks that disagree.
+        """
+        if self.since_ns is None:
+            return "true"
+        return f"Timestamp >= fromUnixTimestamp64Nano({max(0, self.since_ns - _DAY_NS)})"
 
     def survey(self) -> str:
         """What is in the table."""
@@ -153,7 +172,7 @@ class Questions:
         return self.layout.names
 
     def _filled(self, sql: str, **marks: str) -> str:
-        for mark, text in {**marks, "spans": self.spans}.items():
+        for mark, text in {**marks, "spans": self.spans, "when": self.when}.items():
             sql = sql.replace(f":{mark}", text)
         return _ATTRIBUTE.sub(lambda name: self.layout.text(name[1]), sql)
 

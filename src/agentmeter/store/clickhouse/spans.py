@@ -33,7 +33,9 @@ class Spans:
     def asides(self) -> Contents:
         """Tariffs, and the faults that the writing processes counted."""
         where = f"{self._text(names.ENTRY)} IN ('tariff', 'faults')"
-        return self._contents(self._server.stream(self._select(where)))
+        contents = Contents()
+        self._take(contents, where, {})
+        return contents
 
     def of_requests(self, requests: Sequence[str]) -> Iterator[list[Read]]:
         """The spans of each request, one request after the other."""
@@ -52,8 +54,8 @@ class Spans:
         entry = self._text(names.ENTRY)
         blank = f"{asked} = '' AND {entry} = ''"
         traces = (
-            f"SELECT TraceId FROM {self._questions.spans} WHERE {blank} AND "
-            f"{self._questions.telling}"
+            f"SELECT TraceId FROM {self._questions.spans} WHERE {self._questions.when} AND {blank} "
+            f"AND {self._questions.telling}"
         )
         rows = self._server.stream(self._select(f"{blank} AND TraceId IN ({traces})"))
         yield from map(self._read, rows)
@@ -63,31 +65,33 @@ class Spans:
 
         The spans of its traces that name no request are among it, and so is what is shared.
         """
-        asked, shares = self._text(names.REQUEST_ID), self._text(names.SHARES)
-        theirs = f"{asked} = $request_id OR match({shares}, concat('\\\\d+:', $request_id))"
-        contents = self._fetched(theirs, {"request_id": request_id})
+        asked, told = self._text(names.REQUEST_ID), {"request_id": request_id}
+        contents = Contents()
+        self._take(contents, f"{asked} = $request_id", told)
         if not contents.entries and request_id:
-            theirs = f"startsWith({asked}, $request_id)"
-            contents = self._fetched(theirs, {"request_id": request_id})
+            self._take(contents, f"startsWith({asked}, $request_id)", told)
+        shares = f"position({self._text(names.SHARES)}, concat(':', $request_id)) > 0"
+        self._take(contents, f"{self._layout.has(names.SHARES)} AND {shares}", told)
+        self._take_untold(contents)
+        return contents
+
+    def _take_untold(self, contents: Contents) -> None:
+        """Add the spans without a request of the traces that records are in."""
         traces = {one.trace_id for one in contents.entries if isinstance(one, Record)}
         if traces:
-            where = (
-                f"TraceId IN (SELECT trace_id FROM traces) AND {asked} = '' AND "
-                f"{self._text(names.ENTRY)} = ''"
-            )
-            told = {"traces": ids(sorted(traces), "trace_id")}
-            for row in self._server.stream(self._select(where), None, told):
-                contents.take(self._read(row))
-        return contents
+            blank = f"{self._text(names.REQUEST_ID)} = '' AND {self._text(names.ENTRY)} = ''"
+            where = f"TraceId IN (SELECT trace_id FROM traces) AND {blank}"
+            self._take(contents, where, {}, {"traces": ids(sorted(traces), "trace_id")})
 
-    def _fetched(self, where: str, values: Mapping[str, Any]) -> Contents:
-        return self._contents(self._server.stream(self._select(where), values))
-
-    def _contents(self, rows: Iterable[Row]) -> Contents:
-        contents = Contents()
-        for row in rows:
+    def _take(
+        self,
+        contents: Contents,
+        where: str,
+        values: Mapping[str, Any],
+        told: Mapping[str, Told] | None = None,
+    ) -> None:
+        for row in self._server.stream(self._select(where), values, told):
             contents.take(self._read(row))
-        return contents
 
     def _text(self, name: str) -> str:
         return self._layout.text(name)

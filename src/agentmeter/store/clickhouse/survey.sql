@@ -7,5 +7,10 @@ SELECT
     groupUniqArrayArray(arrayFilter(x -> :listed, :names)),
     countIf(@agentmeter.entry = '' AND @agentmeter.request.id = '' AND :telling),
     countIf(@agentmeter.shares != ''),
-    countIf(@agentmeter.request.id = 'unattributed')
+    countIf(@agentmeter.request.id = 'unattributed'),
+    groupUniqArrayIf(@agentmeter.charge.currency, @agentmeter.charge.currency != ''),
+    groupUniqArrayIf(
+        @agentmeter.tariff, @agentmeter.tariff != '' AND @agentmeter.entry = 'record'
+    )
 FROM :spans
+WHERE :when

@@ -48,7 +48,8 @@ _SPELLED = {
 class SpanTable:
     """The collector's table of spans; a context manager.
 
-    ``server`` is what runs the SQL, where it is not the address's own.
+    ``server`` is what runs the SQL, where it is not the address's own. With ``since_ns``, requests
+    that began earlier are not there.
     """
 
     address: Address
@@ -56,6 +57,7 @@ class SpanTable:
     server: Server | None = None
     progress: Progress = silent
     most: int = MOST
+    since_ns: int | None = None
     meters: list[str] = field(default_factory=list)
     own_meters: bool = False
     currencies: list[str] = field(default_factory=list)
@@ -105,8 +107,8 @@ class SpanTable:
         questions, spans = self._questions()
         assert self.server is not None
         (row,) = self.server.rows(questions.survey())
-        found = found_in((row[0], row[1], row[2], row[3]))
-        self._take_tariffs(spans, questions)
+        found = found_in(row)
+        self._take_tariffs(spans, questions, found)
         _, refused = rate_table(self._tariffs.values(), ())
         tied = self._tied(questions, found)
         entangled, repeated = self._entangled(questions, found, refused, tied)
@@ -125,24 +127,15 @@ class SpanTable:
     def _questions(self) -> tuple[Questions, Spans]:
         assert self.server is not None
         layout = described(self.server, self.address)
-        questions = Questions(self.address.relation, layout)
+        questions = Questions(self.address.relation, layout, self.since_ns)
         return questions, Spans(self.server, questions)
 
     def _note(self, found: Found, rows: list[dict[str, Any]]) -> None:
         self.meters = list(found.known)
         self.own_meters = bool(found.own) or any(row.get("own_usage") for row in rows)
-        charged = self._charged_in()
-        currencies = {tariff.currency for tariff in self._tariffs.values()} | charged
+        currencies = {tariff.currency for tariff in self._tariffs.values()} | {*found.currencies}
         currencies |= {row["currency"] for row in rows if row.get("currency")}
         self.currencies = sorted(currencies, key=lambda one: (one != "USD", one))
-
-    def _charged_in(self) -> set[str]:
-        assert self.server is not None
-        assert self._relation is not None
-        questions = self._relation.questions
-        currency = questions.layout.text(names.CHARGE_CURRENCY)
-        sql = f"SELECT DISTINCT {currency} FROM {questions.spans}"
-        return {str(row[0]) for row in self.server.rows(sql) if row[0]}
 
     def _entangled(
         self, questions: Questions, found: Found, refused: Iterable[str], tied: list[str]
@@ -166,7 +159,7 @@ class SpanTable:
         assert self.server is not None
         return [str(row[0]) for row in self.server.rows(questions.tied(found)) if row[0]]
 
-    def _take_tariffs(self, spans: Spans, questions: Questions) -> None:
+    def _take_tariffs(self, spans: Spans, questions: Questions, found: Found) -> None:
         """The tariffs of the table; those that none was sent of are the pricer's, if it has them.
 
         A digest names the whole of a tariff, so that another one is never taken for it.
@@ -174,15 +167,17 @@ class SpanTable:
         contents = spans.asides()
         self.problems += contents.problems
         self._tariffs.update(contents.tariffs)
-        for digest, call in self._named(questions):
-            if digest not in self._tariffs:
-                answer = self.pricer.tariff(key_of(call))
-                if isinstance(answer, Tariff) and answer.digest == digest:
-                    self._tariffs[digest] = answer
+        missing = [digest for digest in found.tariffs if digest not in self._tariffs]
+        for digest, call in self._named(questions, missing):
+            answer = self.pricer.tariff(key_of(call))
+            if isinstance(answer, Tariff) and answer.digest == digest:
+                self._tariffs[digest] = answer
 
-    def _named(self, questions: Questions) -> Iterator[tuple[str, Call]]:
-        """Each tariff that a call names, with a call that names it."""
+    def _named(self, questions: Questions, digests: list[str]) -> Iterator[tuple[str, Call]]:
+        """Each of these tariffs, with a call that names it."""
         assert self.server is not None
+        if not digests:
+            return
         text = questions.layout.text
         asked_by = (names.PROVIDER, names.REQUEST_MODEL, names.RESPONSE_MODEL, names.SERVICE_TIER,
                     names.BATCH, names.SPEED, names.REGION, names.DEPLOYMENT,
@@ -190,7 +185,8 @@ class SpanTable:
         told = ", ".join(f"any({text(name)})" for name in asked_by)
         sql = (
             f"SELECT {text(names.TARIFF)} AS digest, {told} FROM {questions.spans} "
-            f"WHERE digest != '' AND {text(names.ENTRY)} = 'record' GROUP BY digest"
+            f"WHERE {questions.when} AND digest IN ({', '.join(map(quoted, digests))}) "
+            f"AND {text(names.ENTRY)} = 'record' GROUP BY digest"
         )
         for (
             digest,

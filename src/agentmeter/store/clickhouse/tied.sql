@@ -8,13 +8,13 @@ UNION DISTINCT
 SELECT request_id FROM (:entries)
 WHERE request_id != '' AND entry IN ('record', 'opened') AND trace_id IN (
     SELECT TraceId FROM :spans
-    WHERE @agentmeter.entry = '' AND @agentmeter.request.id = '' AND :telling
+    WHERE :when AND @agentmeter.entry = '' AND @agentmeter.request.id = '' AND :telling
 )
 UNION DISTINCT
 SELECT request_id FROM (:entries)
 WHERE request_id != '' AND response_id != '' AND response_id IN (
     SELECT @gen_ai.response.id FROM :spans
-    WHERE @agentmeter.request.id IN ('', 'unattributed') AND @gen_ai.response.id != ''
+    WHERE :when AND @agentmeter.request.id IN ('', 'unattributed') AND @gen_ai.response.id != ''
 )
 UNION DISTINCT
 SELECT request_id FROM (:entries) WHERE request_id = 'unattributed'
