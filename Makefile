@@ -3,7 +3,6 @@ VENV ?= .venv
 BIN = $(VENV)/bin
 FOCUS_PYTHON ?= python3.12
 FOCUS = .venvs/focus
-CHDB = .venvs/chdb
 
 CHROMIUM ?= chromium
 
@@ -37,13 +36,8 @@ $(FOCUS)/.installed: tests/render/focus-validator.txt
 test-focus: $(VENV)/.installed $(FOCUS)/.installed
 	$(BIN)/python -m pytest -rs tests/render/test_focus_validator.py
 
-$(CHDB)/.installed: tests/render/grafana-engine.txt
-	$(PYTHON) -m venv $(CHDB)
-	$(CHDB)/bin/pip install --quiet --disable-pip-version-check -r $<
-	touch $@
-
-test-grafana: $(VENV)/.installed $(CHDB)/.installed
-	$(BIN)/python -m pytest -rs tests/render/test_grafana.py
+test-grafana: $(VENV)/.installed
+	$(BIN)/python -m tests.clickhouse.run tests/clickhouse/test_grafana.py
 
 web/node_modules/.installed: web/package-lock.json
 	cd web && npm ci --ignore-scripts --no-audit --no-fund

@@ -53,10 +53,13 @@ def choosing(command: F) -> F:
 
 
 @contextlib.contextmanager
-def opened(source: "Path | Address") -> Iterator[Any]:
-    """The store over a folder or a table; what is not in its figures is said on standard error."""
+def opened(source: "Path | Address", choice: Choice) -> Iterator[Any]:
+    """The store over a folder or a table; what is not in its figures is said on standard error.
+
+    Of a table no more is read than the choice can be about.
+    """
     try:
-        with _store(source) as store:
+        with _store(source, choice) as store:
             for problem in store.problems:
                 click.echo(problem, err=True)
             yield store
@@ -64,7 +67,7 @@ def opened(source: "Path | Address") -> Iterator[Any]:
         raise click.ClickException(str(error)) from error
 
 
-def _store(source: "Path | Address") -> Any:
+def _store(source: "Path | Address", choice: Choice) -> Any:
     pricer = Cached(Catalog())
     if isinstance(source, Path):
         from agentmeter.store.engine import Embedded
@@ -72,4 +75,4 @@ def _store(source: "Path | Address") -> Any:
         return Embedded(source, pricer)
     from agentmeter.store.clickhouse.table import SpanTable
 
-    return SpanTable(source, pricer)
+    return SpanTable(source, pricer, since_ns=choice.since_ns)

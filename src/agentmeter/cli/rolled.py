@@ -29,7 +29,7 @@ def show_chosen(
     """Show the chosen requests of a folder or table by key, or as a distribution."""
     from agentmeter.store.rollup import distribution, origins, rollup
 
-    with opened(place) as store:
+    with opened(place, choice) as store:
         if spread:
             found = distribution(store, choice)
             if as_json:

@@ -31,7 +31,7 @@ def top(
     as_json: bool,
 ) -> None:
     """The requests, models, tools … of the folder or table SOURCE that cost most."""
-    with opened(source or where(None)) as store:
+    with opened(source or where(None), choice) as store:
         try:
             rows = rollup(store, by, choice, limit)
         except AgentmeterError as error:

@@ -19,6 +19,11 @@ _DATASOURCE = {"type": "grafana-clickhouse-datasource", "uid": "${datasource}"}
 _TIME_SERIES, _TABLE = 0, 1
 _ATTRIBUTE = re.compile(r"@([a-z_]+(?:\.[a-z_]+)+)")
 _NAMES = {"map": "mapKeys(SpanAttributes)", "json": "JSONAllPaths(SpanAttributes)"}
+_SPANS = {
+    # a map is read once, and all names looked up in it, instead of once for each name
+    "map": "(SELECT Timestamp, SpanAttributes FROM ${database}.${table})",
+    "json": "${database}.${table}",
+}
 _SAID = (
     "What requests cost, by the spans of agentmeter as they ended. A sampled pipeline makes every "
     "figure a lower bound; late usage and discarded work are in `agentmeter report`."
@@ -77,7 +82,9 @@ def queries(columns: Columns = "map") -> dict[str, str]:
 
 def _query(panel: Panel, columns: Columns) -> str:
     sql = f"{_sql('leaves')}{_sql(panel.sql)}"
-    for mark, text in ((":key", panel.key), (":title", panel.key), (":names", _NAMES[columns])):
+    marks = ((":key", panel.key), (":title", panel.key), (":names", _NAMES[columns]),
+             (":spans", _SPANS[columns]))  # fmt: skip
+    for mark, text in marks:
         sql = sql.replace(mark, text)
     return _ATTRIBUTE.sub(lambda found: _attribute(found[1], columns), sql)
 

@@ -19,7 +19,7 @@ WITH scopes AS (
             OR endsWith(@agentmeter.evidence.output, '/unknown') AS unknown,
         toInt64(if(@agentmeter.calls = '', '1', @agentmeter.calls)) AS calls,
         Timestamp AS at
-    FROM ${database}.${table}
+    FROM :spans
     WHERE $__timeFilter(Timestamp) AND @agentmeter.entry = 'record'
     -- a span may have been delivered twice, and once without its cost
     ORDER BY amount = ''
