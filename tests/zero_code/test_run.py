@@ -48,6 +48,23 @@ def test_modules_and_commands_run_as_well(tmp_path: Path) -> None:
     assert (refused.returncode, refused.stderr.count("no such file")) == (1, 1)
 
 
+def test_what_python_cannot_run_is_run_as_itself(tmp_path: Path) -> None:
+    """A shell script and an interpreter by their paths; a folder of a command's name hides none."""
+    script = tmp_path / "start.sh"
+    script.write_text('#!/bin/sh\nexec "$PYTHON" app.py "$@"\n')
+    script.chmod(0o755)
+    (tmp_path / "app.py").write_text("import agentmeter.runtime.state as s, sys\n"
+                                     "print(s.STATE.process is not None, sys.argv[1:])")  # fmt: skip
+    assert metered(tmp_path, "./start.sh", "x", PYTHON=sys.executable).stdout == "True ['x']\n"
+    assert metered(tmp_path, sys.executable, "app.py", "x").stdout == "True ['x']\n"
+    (tmp_path / "true").mkdir()
+    assert metered(tmp_path, "true").returncode == 0
+    (tmp_path / "tool").write_text(f"#!{sys.executable} -E\nimport app")
+    (tmp_path / "tool").chmod(0o755)
+    assert metered(tmp_path, "./tool").stdout == "True []\n"
+    assert metered(tmp_path, "-c", "import app", "x").stdout == "True ['x']\n"
+
+
 CHILDREN = (
     ASK
     + """
@@ -161,6 +178,20 @@ def test_another_sitecustomize_is_run_all_the_same(tmp_path: Path) -> None:
     )
     done = metered(tmp_path, "app.py", PYTHONPATH=str(tmp_path / "site"))
     assert done.stdout == f"1 {tmp_path / 'site' / 'sitecustomize.py'}\n", done.stderr
+
+
+@pytest.mark.parametrize("broken", ["raise RuntimeError('theirs')", "import no_such_module"])
+def test_another_sitecustomize_that_fails_takes_nothing_away(broken: str, tmp_path: Path) -> None:
+    """Python says so as it does without us, and the program is metered."""
+    (tmp_path / "site").mkdir()
+    (tmp_path / "site" / "sitecustomize.py").write_text(broken)
+    (tmp_path / "app.py").write_text(
+        "import agentmeter.runtime.state as s; print(s.STATE.process is not None)"
+    )
+    (tmp_path / "start.sh").write_text(f'PYTHONPATH="$PYTHONPATH:site" {sys.executable} app.py')
+    done = metered(tmp_path, "sh", "start.sh")
+    assert done.stdout == "True\n"
+    assert done.stderr.startswith("Error in sitecustomize; set PYTHONVERBOSE for traceback:\n")
 
 
 INSTRUMENTED = ASK + "ask()\nimport sys\nprint('anthropic' in sys.modules, sys.argv[1:])"

@@ -11,6 +11,10 @@ from agentmeter.api.project import journal_folder
 
 _SITE = Path(__file__).parents[1] / "zero_code" / "site"
 _OWNER = ("user", "tenant", "feature", "plan")
+_SAID_AT_ONCE = ("-c", "-")
+"""Where Python is given a program as an argument, or at its input."""
+_BINARIES = (b"\x7fELF", b"\xcf\xfa\xed\xfe", b"\xca\xfe\xba\xbe")
+"""How programs of Linux and of macOS begin."""
 
 
 @click.command(context_settings={"ignore_unknown_options": True, "allow_interspersed_args": False})
@@ -63,9 +67,25 @@ def _python_path() -> str:
 def _command(program: str, *, as_module: bool) -> list[str]:
     if as_module:
         return [sys.executable, "-m", program]
-    if Path(program).is_file():
+    if program in _SAID_AT_ONCE or _is_python(Path(program)):
         return [sys.executable, program]
     found = shutil.which(program)
     if found is None:
         raise click.ClickException(f"{program}: no such file, and no such command")
     return [found]
+
+
+def _is_python(program: Path) -> bool:
+    """Whether it is run by Python: anything that is there and is no program by itself."""
+    if program.is_dir():
+        return (program / "__main__.py").exists()
+    return program.exists() and not (os.access(program, os.X_OK) and _has_another_way(program))
+
+
+def _has_another_way(program: Path) -> bool:
+    """Whether the system knows how to run a file, and not by Python."""
+    with program.open("rb") as file:
+        beginning = file.readline(256)
+    return beginning.startswith(_BINARIES) or (
+        beginning.startswith(b"#!") and b"python" not in beginning
+    )
