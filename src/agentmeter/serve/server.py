@@ -18,6 +18,7 @@ from starlette.routing import Route
 
 from agentmeter.exceptions import BusyError, ConfigurationError
 from agentmeter.pricing import Cached, Catalog
+from agentmeter.serve.connection import Connection
 from agentmeter.serve.guard import Guard, is_loopback
 from agentmeter.serve.limits import Limits
 from agentmeter.serve.live import Live, Reporter
@@ -77,6 +78,7 @@ async def _run(settings: Settings, listener: socket.socket, ready: Callable[[str
     writer = Writer(settings.folder, sync=settings.sync)
     config = uvicorn.Config(
         application(settings, live, writer),
+        http=Connection,
         log_level="warning",
         access_log=False,
         server_header=False,
