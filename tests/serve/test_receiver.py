@@ -351,6 +351,17 @@ tenant = "globex"
 OPERATOR = "the-operators-own-token"
 
 
+def test_a_folder_that_cannot_be_is_named(tmp_path: Path) -> None:
+    """With what to do, and without a traceback."""
+    (tmp_path / "file").touch()
+    command = [sys.executable, "-m", "agentmeter.cli", "serve", "file/journal", "--port", "0"]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True)
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr == (
+        "Error: file/journal: Not a directory; name a folder that this process may write to\n"
+    )
+
+
 def test_a_token_says_whose_it_is(tmp_path: Path) -> None:
     """Beyond loopback too: the tenant's holds over what the spans say, on foreign and own alike."""
     file = tmp_path / "tokens.toml"

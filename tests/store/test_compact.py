@@ -191,6 +191,25 @@ def test_an_interruption_changes_nothing_and_says_so(tmp_path: Path) -> None:
     assert not list(tmp_path.glob(".compact-*/*"))
 
 
+def test_a_disk_that_takes_no_more_is_told_and_changes_nothing(tmp_path: Path) -> None:
+    """Compacting, removing and erasing end with a reason; the same works once there is room."""
+    entries = records(*range(1, 200))
+    journal(tmp_path, entries)
+    small = "import resource; resource.setrlimit(resource.RLIMIT_FSIZE, (2000, 2000))"
+    run = f"{small}; from agentmeter.cli import main; main()"
+    for command in (["compact"], ["prune", "--older-than", "1d"], ["erase", "--user", "u"]):
+        done = subprocess.run(
+            [sys.executable, "-c", run, command[0], str(tmp_path), *command[1:]],
+            capture_output=True,
+            text=True,
+        )
+        assert done.returncode == 1
+        assert done.stderr.startswith(f"Error: {tmp_path}: File too large; nothing is lost")
+        assert same(read(tmp_path).entries, entries)
+    assert compacted(tmp_path).entries >= len(entries)
+    assert same(read(tmp_path).entries, entries)
+
+
 def test_one_compaction_at_a_time(tmp_path: Path) -> None:
     """A second run is refused with a reason, and changes nothing."""
     journal(tmp_path, records(1))

@@ -59,7 +59,7 @@ def serve(settings: Settings, ready: Callable[[str], None]) -> None:
     """Serve until SIGTERM or SIGINT; ``ready`` is told the address once it can be reached.
 
     Raises ``ConfigurationError`` where the address cannot be listened on, or must not without a
-    token, and ``BusyError`` where another server has the folder.
+    token, or the folder cannot be written to, and ``BusyError`` where another server has the folder.
     """
     if not settings.tokens and not is_loopback(settings.host):
         raise ConfigurationError(
@@ -67,7 +67,6 @@ def serve(settings: Settings, ready: Callable[[str], None]) -> None:
             "requests cost and send spans: name tokens (--tokens FILE, or AGENTMETER_TOKEN), or "
             "listen on 127.0.0.1"
         )
-    settings.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
     with _owned(settings.folder), _listening(settings.host, settings.port) as listener:
         asyncio.run(_run(settings, listener, ready))
 
@@ -151,8 +150,16 @@ class _Server(uvicorn.Server):
 
 @contextlib.contextmanager
 def _owned(folder: Path) -> Iterator[None]:
-    """Be the only server of a folder. Raises ``BusyError``."""
-    handle = os.open(folder / _LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    """Be the only server of a folder. Raises ``BusyError``, and ``ConfigurationError`` where the
+    folder cannot be written to.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        handle = os.open(folder / _LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    except OSError as error:
+        raise ConfigurationError(
+            f"{folder}: {error.strerror}; name a folder that this process may write to"
+        ) from error
     try:
         fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError as error:

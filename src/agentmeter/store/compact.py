@@ -74,8 +74,8 @@ def compact(folder: str | Path, pricer: Pricer, progress: Progress = silent) -> 
     """Compact the closed journals of ``folder``.
 
     ``pricer`` is asked for calls that only the spans of other instrumentations told of. Raises
-    ``SourceError`` for a folder that is not there or Parquet that cannot be verified, and
-    ``BusyError`` where another process rewrites the folder; nothing has changed then.
+    ``SourceError`` for a folder that is not there, Parquet that cannot be verified or a disk that
+    is full, and ``BusyError`` where another process rewrites the folder; nothing has changed then.
     """
     place = Path(folder)
     if not place.is_dir():

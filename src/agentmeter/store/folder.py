@@ -10,6 +10,7 @@ import contextlib
 import fcntl
 import os
 import re
+import sys
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
@@ -17,7 +18,7 @@ from typing import Any
 
 import orjson
 
-from agentmeter.exceptions import BusyError
+from agentmeter.exceptions import BusyError, SourceError
 
 LAYOUT = 1
 """The version of the columns of a generation."""
@@ -206,7 +207,29 @@ def is_open(journal: Path) -> bool:
 
 @contextlib.contextmanager
 def alone(folder: Path) -> Iterator[None]:
-    """Be the only one to rewrite ``folder``. Raises ``BusyError`` where another process is."""
+    """Be the only one to rewrite ``folder``.
+
+    Raises ``BusyError`` where another process is, and ``SourceError`` where the disk or the engine
+    refuses something on the way.
+    """
+    try:
+        with _locked(folder):
+            yield
+    except _refusals() as error:
+        why = getattr(error, "strerror", None) or str(error).partition("\n")[0]
+        raise SourceError(
+            f"{folder}: {why}; nothing is lost: what the folder holds is read as before"
+        ) from error
+
+
+def _refusals() -> tuple[type[Exception], ...]:
+    """A full disk and a folder that may not be written to, as Python and DuckDB have them."""
+    engine = sys.modules.get("duckdb")
+    return (OSError, engine.OperationalError) if engine is not None else (OSError,)
+
+
+@contextlib.contextmanager
+def _locked(folder: Path) -> Iterator[None]:
     handle = os.open(folder / _LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     try:
         fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
