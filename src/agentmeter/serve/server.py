@@ -59,7 +59,7 @@ def serve(settings: Settings, ready: Callable[[str], None]) -> None:
     """Serve until SIGTERM or SIGINT; ``ready`` is told the address once it can be reached.
 
     Raises ``ConfigurationError`` where the address cannot be listened on, or must not without a
-    token, or the folder cannot be written to, and ``BusyError`` where another server has the folder.
+    token, or the folder cannot be written to, and ``BusyError`` where another server has it.
     """
     if not settings.tokens and not is_loopback(settings.host):
         raise ConfigurationError(
