@@ -26,6 +26,7 @@ from agentmeter.report.plan_text import invoice_text, plan_text
 from agentmeter.report.report import Report
 from agentmeter.report.reprice import Terms, replacement, reprice, swapped
 from agentmeter.report.traffic import converted, traffic_of
+from agentmeter.store.choice import Choice
 
 _SOURCE = click.argument("source", required=False, type=click.Path(path_type=Path))
 _PLANS = click.option(
@@ -157,7 +158,7 @@ def _shown(made: Comparison, svg: Path | None, *, as_json: bool) -> None:
 def _in(source: Path, book: PlanBook) -> tuple[Traffic, Decimal]:
     """The traffic recorded in a source, and what work cost that is no request's."""
     if is_compacted(source):
-        with opened(source) as store:
+        with opened(source, Choice()) as store:
             if not store.refused:
                 from agentmeter.store.traffic import traffic, unattributed
 

@@ -26,9 +26,9 @@ COLUMNS = ("Timestamp", "TraceId", "SpanId", "ParentSpanId", "TraceState", "Span
 class Layout:
     """How attributes are reached in SQL, and read where whole spans are fetched.
 
-    ``text`` gives the expression of one attribute as text, blank where it is absent; ``has`` that of
-    whether it is there, by the table's index of names where it has one; ``names`` is
-    that of the names of all; ``body`` that of all attributes, which ``read`` makes a mapping of.
+    ``text`` gives the expression of one attribute as text, blank where it is absent; ``has`` that
+    of whether it is there, by the table's index of names where it has one; ``names`` is that of
+    the names of all; ``body`` that of all attributes, which ``read`` makes a mapping of.
     ``resource`` gives the expression of one attribute of the resource. ``spans`` gives what a
     question reads of a table.
     """
