@@ -3,7 +3,8 @@
     python examples/live_service.py          # a visit of three users, and what they saw
     python examples/live_service.py --serve  # open http://127.0.0.1:8000 in a browser
 
-It runs offline: the model is a scripted server on the loopback address.
+It runs offline: the model is a scripted server on the loopback address. It needs fastapi, uvicorn,
+httpx and openai.
 """
 
 import asyncio

@@ -10,7 +10,7 @@ def answer(question, user): ...
 
 from typing import TYPE_CHECKING, Any
 
-from agentmeter.api import configure, flush, instrument, uninstrument
+from agentmeter.api import configure, flush, instrument, report_on, uninstrument
 from agentmeter.exceptions import (
     AgentmeterError,
     BudgetExceeded,
@@ -38,7 +38,6 @@ if TYPE_CHECKING:
     from agentmeter.runtime.pricing import price
     from agentmeter.runtime.provenance.documents import retrieved
     from agentmeter.runtime.shared import shared
-    from agentmeter.store.recorded import report_on
 
 __version__ = "0.1.0"
 
@@ -95,7 +94,6 @@ _LATER = {
     "inject": "runtime.carrier",
     "on": "runtime.alerts",
     "price": "runtime.pricing",
-    "report_on": "store.recorded",
     "resume": "runtime.carrier",
     "retrieved": "runtime.provenance.documents",
     "shared": "runtime.shared",

@@ -64,6 +64,17 @@ def test_a_line_gives_a_line_with_its_id_amount_and_the_source_of_every_rate() -
     }
 
 
+def test_options_hold_for_lines_that_do_not_say_otherwise() -> None:
+    """So that a file of bare usage objects is priced as they came from the provider."""
+    bare = b'{"prompt_tokens": 1200, "completion_tokens": 300}'
+    named = json.dumps({"usage": {"prompt_tokens": 1200}, "model": "gpt-5-mini", "id": 1}).encode()
+    first, second = answers(bare, named, args=("--provider", "openai", "--model", "gpt-5"))
+    assert (first["id"], first["amount"]) == (None, "0.0045")
+    assert (second["id"], second["amount"]) == (1, "0.0003")
+    refused = agentmeter("price", "--jsonl", "-", "--usage", "{}")
+    assert (refused.returncode, b"--usage and --tool" in refused.stderr) == (2, True)
+
+
 def test_a_bad_line_names_line_and_field_and_the_rest_goes_on() -> None:
     """Nothing stops the others, whatever a line holds."""
     bad = {

@@ -237,4 +237,5 @@ def test_the_command_reads_a_journal_and_a_rate_card(tmp_path: Path) -> None:
         "as_of": "2026-01-31T00:00:00+00:00",
     }
     assert "card.toml" in run(*given_card).stdout
+    assert "no call was made of 'od'; there are" in run("--model", "od=b").stderr
     assert run("--as-of", "soon").stderr.startswith("Error: as-of: expected a date such as")

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 import agentmeter as am
-from agentmeter.store.recorded import report_on
+from agentmeter.store.recorded import report_holding
 
 SRC = Path(am.__file__).parent
 LEFT = """
@@ -65,7 +65,7 @@ def test_a_generator_that_is_collected_anywhere_stops_nothing(tmp_path: Path, me
     """Its scope ends in the middle of whatever allocated, also of what holds our own locks."""
     found = ran(LEFT, tmp_path, metrics)
     assert found.returncode == 0, found.stderr[-500:]
-    report = report_on(tmp_path / ".agentmeter")
+    report = report_holding(tmp_path / ".agentmeter")
     assert len(report.requests) == 100
     assert report.usage == am.Usage(input=2000)
 
@@ -74,7 +74,7 @@ def test_a_generator_that_is_left_until_the_end_lets_the_program_end(tmp_path: P
     """It is closed when no thread can be started any more, and is on record all the same."""
     found = ran(AT_THE_END, tmp_path)
     assert found.returncode == 0, found.stderr[-500:]
-    (request,) = report_on(tmp_path / ".agentmeter").requests
+    (request,) = report_holding(tmp_path / ".agentmeter").requests
     assert [(one.record.name, one.record.status) for one in request.tree.children] == [
         ("left", "closed")
     ]

@@ -11,16 +11,15 @@ from agentmeter.testing import metered
 
 
 def test_a_folder_is_reported_on_as_it_was_in_process(tmp_path: Path) -> None:
-    """The report read back equals the one of the process that wrote it; collection stays on."""
+    """What is still queued is written first, so that nothing is missing; collection stays on."""
     am.configure(directory=tmp_path)
     try:
         with am.request("ask", user="u") as request:
             am.charge("x", usd="0.1")
-        am.flush()
+        made = am.report_on(str(tmp_path))
         live = request.report()
     finally:
         am.configure(journal=False)
-    made = am.report_on(str(tmp_path))
     assert [one.request_id for one in made.requests] == [request.id]
     assert made.to_json()["requests"] == live.to_json()["requests"]
     assert gc.isenabled()

@@ -1,13 +1,17 @@
 """``configure`` and ``instrument``: the one place that wires runtime, store and pricing."""
 
 from collections.abc import Mapping
-from typing import Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from agentmeter.api.configuring import configure
 from agentmeter.api.default import configure_default
 from agentmeter.runtime import unfinished
 from agentmeter.runtime.counting import run_out
 from agentmeter.runtime.state import STATE
+
+if TYPE_CHECKING:
+    from agentmeter.report.report import Report
 
 
 def flush(timeout: float = 5.0) -> bool:
@@ -17,6 +21,20 @@ def flush(timeout: float = 5.0) -> bool:
     """
     written = unfinished.flush(timeout)
     return run_out(timeout) and written
+
+
+def report_on(source: str | Path) -> "Report":
+    """The report on ``source``: a journal's folder, or a file or folder of OTLP JSON.
+
+    What ``agentmeter report SOURCE`` prints: ``print`` it, ask its ``requests``, or ``to_json()``.
+    What this process has metered so far is written first. Calls known from the spans of other
+    instrumentations alone are priced now. Raises ``SourceError`` where there is nothing to read;
+    what could not be read of it is in ``faults``.
+    """
+    from agentmeter.store.recorded import report_holding
+
+    flush()
+    return report_holding(Path(source))
 
 
 def instrument(*only: str) -> dict[str, bool]:
@@ -46,4 +64,4 @@ def _set_up(settings: Mapping[str, Any], integrations: tuple[str, ...]) -> None:
 STATE.configure_default = configure_default
 STATE.set_up = _set_up
 
-__all__ = ["configure", "flush", "instrument", "uninstrument"]
+__all__ = ["configure", "flush", "instrument", "report_on", "uninstrument"]

@@ -4,7 +4,7 @@ import json
 import sys
 import time
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from decimal import Decimal
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -48,13 +48,17 @@ def price(
     The object is put together from the options, or read from standard input where --usage is not
     given: {"provider", "model", "usage", and optionally "id", "api", "service_tier", "batch",
     "speed", "region", "deployment", "search_context_size", "at", "tools"}. What the usage says
-    itself, a served tier or geography, goes over these. Without "at" the prices of now hold.
+    itself, a served tier or geography, goes over these. Without "at" the prices of now hold. With
+    --jsonl the options hold for every line that does not say otherwise; a line without "usage" is
+    a usage object as it is.
     """
     pricer = pricer_with(rate_card)
-    if jsonl is not None:
-        _lines(jsonl, pricer)
-        return
     given = {name: value for name, value in options.items() if value}
+    if jsonl is not None:
+        if usage is not None or tools:
+            raise click.UsageError("--usage and --tool are of one object; a line has its own")
+        _lines(jsonl, pricer, given)
+        return
     text = sys.stdin.buffer.read() if usage is None else usage.encode()
     try:
         fields = {"usage": _parsed(text), **given} if usage else {**_parsed(text), **given}
@@ -82,13 +86,13 @@ def _counted(tool: str) -> tuple[str, int]:
     return name, int(count)
 
 
-def _lines(path: Path, pricer: Pricer) -> None:
+def _lines(path: Path, pricer: Pricer, given: Mapping[str, Any]) -> None:
     """One line out for each line in; what cannot be read says which line and field.
 
     How many could not be, and why, is said in the end; it is an error if none could.
     """
     lines, unread = 0, Counter[str]()
-    for answer in _answers(_opened(path), pricer):
+    for answer in _answers(_opened(path), pricer, given):
         lines += 1
         problem = answer.pop("unread", None)
         unread.update([problem] if problem is not None else ())
@@ -116,16 +120,23 @@ def _opened(path: Path) -> BinaryIO:
         raise click.ClickException(f"{path}: {error.strerror or error}") from error
 
 
-def _answers(lines: Iterable[bytes], pricer: Pricer) -> Iterator[dict[str, Any]]:
+def _answers(
+    lines: Iterable[bytes], pricer: Pricer, given: Mapping[str, Any]
+) -> Iterator[dict[str, Any]]:
     for number, line in enumerate(lines, 1):
         if line.strip():
-            yield _answer(number, line, pricer)
+            yield _answer(number, line, pricer, given)
 
 
-def _answer(number: int, line: bytes, pricer: Pricer) -> dict[str, Any]:
+def _answer(
+    number: int, line: bytes, pricer: Pricer, given: Mapping[str, Any]
+) -> dict[str, Any]:
     name: Any = None
     try:
         fields = _parsed(line)
+        if given and "usage" not in fields:
+            fields = {"usage": fields}
+        fields = {**given, **fields}
         name = fields.get("id")
         return {"id": name, **document(priced(read_served(fields, time.time_ns()), pricer))}
     except AgentmeterError as error:

@@ -212,10 +212,13 @@ def only(made: Report, request_id: str) -> Report:
     found = [one for one in made.requests if one.request_id == request_id] or [
         one for one in made.requests if one.request_id.startswith(request_id)
     ]
-    if len(found) != 1:
-        listed = ", ".join(one.request_id for one in (found or made.requests)[:5])
-        problem = "several requests begin with" if found else "no request"
-        raise click.ClickException(f"{problem} {request_id!r}; there are: {listed}")
+    if not found:
+        raise click.ClickException(
+            f"no request's id is or begins with {request_id!r}; agentmeter report lists them"
+        )
+    if len(found) > 1:
+        listed = ", ".join(one.request_id for one in found[:5])
+        raise click.ClickException(f"several requests begin with {request_id!r}: {listed}")
     one = found[0]
     return replace(
         made,

@@ -9,7 +9,7 @@ from agentmeter.cli.output import write_json
 from agentmeter.cli.price import pricer_with
 from agentmeter.cli.report import recorded, where
 from agentmeter.exceptions import ConfigurationError
-from agentmeter.report.reprice import Terms, replacement
+from agentmeter.report.reprice import Terms, replaced, replacement
 from agentmeter.report.reprice import reprice as repriced
 from agentmeter.report.reprice_text import repriced_document, repriced_text
 
@@ -41,6 +41,10 @@ def reprice(
     pricer = pricer_with(rate_card)
     entries, tariffs, faults = recorded(where(source))
     made = repriced(entries, tariffs, pricer, terms, faults=faults)
+    try:
+        list(replaced(made))
+    except ConfigurationError as error:
+        raise click.ClickException(str(error)) from error
     if as_json:
         write_json(repriced_document(made))
     else:

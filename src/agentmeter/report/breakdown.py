@@ -99,7 +99,7 @@ def leaf_key(by: str) -> Callable[[Leaf], str | None]:
     if by.startswith("tag:"):
         return lambda leaf: leaf[0].view.owner.tags.get(by.removeprefix("tag:"))
     if by not in KEYS:
-        known = ", ".join(KEYS)
+        known = ", ".join((*KEYS, "origin"))
         raise ConfigurationError(f"cannot break down by {by!r}; there are {known} and tag:NAME")
     return KEYS[by]
 

@@ -228,17 +228,27 @@ def _keys(key: PriceKey, model: str | None) -> Iterator[PriceKey]:
     yield PriceKey(None, model, key.tier, key.batch)
 
 
-def swapped(made: Repriced) -> Report:
-    """The report at the new terms, in which every pair of models took the place of some calls.
+def replaced(made: Repriced) -> Iterator[tuple[str, list[ModelChange]]]:
+    """The models that each pair was about, by what took their place.
 
-    Raises ``ConfigurationError`` for a pair that no call was made of, or that has no price.
+    Raises ``ConfigurationError`` for a pair that no call was made of.
     """
-    rows, reasons = made.by_model(), {gap.model: gap.reason for gap in made.missing}
+    rows = made.by_model()
     for glob, to in made.terms.models:
         mine = [row for row in rows if fnmatchcase((row.model or "").lower(), glob)]
         if not mine:
             names = ", ".join(sorted({row.model for row in rows if row.model is not None}))
             raise ConfigurationError(f"model: no call was made of {glob!r}; there are {names}")
+        yield to, mine
+
+
+def swapped(made: Repriced) -> Report:
+    """The report at the new terms, in which every pair of models took the place of some calls.
+
+    Raises ``ConfigurationError`` for a pair that no call was made of, or that has no price.
+    """
+    reasons = {gap.model: gap.reason for gap in made.missing}
+    for to, mine in replaced(made):
         for row in mine:
             unpriced = row.change.partial and not any(row.change.after.values())
             if unpriced and made.terms.model(row.model) == to:

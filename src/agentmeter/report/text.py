@@ -16,6 +16,7 @@ from agentmeter.report.table import table
 from agentmeter.report.totals import cells, figures, heads, notes, total_cells
 
 _TOP = 5
+_SECOND = 1_000_000_000
 _MARKS = {"ok": "", "closed": " [closed early]", "never_closed": " [never closed]"}
 
 
@@ -166,7 +167,8 @@ def _head(one: RequestReport) -> str:
         **owner.tags,
     }
     owned = "  ".join(f"{name}={value}" for name, value in fields.items() if value is not None)
-    head = f"request {shown(one.request_id)}  {shown(owned)}  {iso(root.started_ns)}"
+    started = iso(root.started_ns - root.started_ns % _SECOND)
+    head = f"request {shown(one.request_id)}  {shown(owned)}  {started}"
     return head.replace("    ", "  ")
 
 

@@ -164,7 +164,7 @@ def _owned(folder: Path) -> Iterator[None]:
         fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError as error:
         raise BusyError(
-            f"{folder}: another agentmeter serve has this folder; stop it, or name another --folder"
+            f"{folder}: another agentmeter serve has this folder; stop it, or name another folder"
         ) from error
     else:
         yield

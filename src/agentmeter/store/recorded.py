@@ -14,18 +14,12 @@ if TYPE_CHECKING:
     from agentmeter.model import Entry
 
 
-def report_on(source: str | Path) -> Report:
-    """The report on ``source``: a journal's folder, or a file or folder of OTLP JSON.
+def report_holding(source: Path, request_id: str | None = None) -> Report:
+    """The report on ``source``; with an id, other requests may be left out of it.
 
-    What ``agentmeter report SOURCE`` prints: ``print`` it, ask its ``requests``, or ``to_json()``.
     Calls known from the spans of other instrumentations alone are priced now. Raises
-    ``SourceError`` where there is nothing to read; what could not be read of it is in ``faults``.
+    ``SourceError`` where there is nothing to read.
     """
-    return report_holding(Path(source), None)
-
-
-def report_holding(source: Path, request_id: str | None) -> Report:
-    """The report on ``source``, which may leave out all requests whose id begins otherwise."""
     was_on = gc.isenabled()
     gc.disable()  # collections in between would take as long as the reading
     try:
