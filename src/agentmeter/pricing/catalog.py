@@ -170,7 +170,8 @@ def _unknown(snapshot: Any, key: PriceKey) -> str:
     ]
     near = difflib.get_close_matches((key.model or "").lower(), names, n=1, cutoff=0.75)
     hint = f"; the nearest known is {near[0]!r}" if near else ""
-    return f"unknown model {key.model!r} of provider {key.provider!r}{hint}"
+    of = f" of provider {key.provider!r}" if key.provider is not None else ""
+    return f"unknown model {key.model!r}{of}{hint}"
 
 
 def _when(key: PriceKey) -> dict[str, str]:
