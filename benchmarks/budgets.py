@@ -110,7 +110,7 @@ def main() -> None:
     contenders = {
         "agentmeter": ours(metered),
         f"{wants['packages'][-1].replace('==', ' ')}, `cost_limit`": pydantic_ai(
-            environment(PYDANTIC_AI, wants)
+            environment(f"dialects/{PYDANTIC_AI}", wants)
         ),
         "a check after each call": ours(naive),
     }

@@ -87,11 +87,12 @@ class Contender:
 
 def interpreters() -> dict[str, str]:
     """The interpreter of every contender, its environment made where there is none."""
-    wants: dict[str, Any] = {}
+    made: dict[str, str] = {}
     for folder in ("integrations", "dialects"):
-        wants |= tomllib.loads((ROOT / "tests" / folder / "environments.toml").read_text())
-    made = {name: str(environment(name, wants[name])) for name in PEERS}
-    return {**dict.fromkeys(OWN, sys.executable), **made}
+        known = tomllib.loads((ROOT / "tests" / folder / "environments.toml").read_text())
+        for name in known.keys() & PEERS:
+            made[name] = str(environment(f"{folder}/{name}", known[name]))
+    return dict.fromkeys(OWN, sys.executable) | {name: made[name] for name in PEERS}
 
 
 def timed(python: str, name: str, url: str, rounds: int) -> dict[str, list[dict[str, float]]]:

@@ -16,7 +16,8 @@ ROOT = Path(__file__).parents[1]
 def environment(name: str, wants: Mapping[str, Any]) -> Path:
     """The interpreter of an environment with agentmeter and what ``wants`` names.
 
-    ``packages`` are installed with what they require, ``no_dependencies`` alone.
+    ``packages`` are installed with what they require, ``no_dependencies`` alone. The same name in
+    two folders, as in ``integrations/strands`` and ``dialects/strands``, is two environments.
     """
     folder = ROOT / ".venvs" / name
     stamp, digest = folder / "installed", _digest(wants)

@@ -24,7 +24,7 @@ def main(arguments: list[str]) -> int:
     names = [name for name in arguments if not name.startswith("--")] or list(known)
     failed = passed = 0
     for name in names:
-        lines = _recorded(name, environment(name, known[name]))
+        lines = _recorded(name, environment(f"dialects/{name}", known[name]))
         if "--keep" in arguments:
             (HERE / "spans" / f"{name}.jsonl").write_bytes(lines)
         for line in lines.splitlines():
