@@ -10,7 +10,7 @@ from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from dataclasses import replace
 from typing import Any
 
-from agentmeter.integration import Awaited, Batches, Endpoint, watch_lines
+from agentmeter.integration import Awaited, Batches, Endpoint, leave_beside, watch_lines
 from agentmeter_openai.streams import item
 
 _MOST = 4096
@@ -60,11 +60,13 @@ def _response_seen(result: Any, served: Served, endpoint: Endpoint) -> None:
     def told(response: Any) -> None:
         if item(response, "usage") is not None:
             place = served(item(response, "model"))
-            AWAITED.told(
+            call = AWAITED.told(
                 str(item(response, "id")),
                 lambda: endpoint.facts(response, place["provider"]),
                 {"operation": "chat", **place} if item(response, "background") else None,
             )
+            if call is not None:
+                leave_beside(call, endpoint, response)
 
     if hasattr(result, "_iterator"):
         watch = _events_async if hasattr(result._iterator, "__anext__") else _events
@@ -138,14 +140,12 @@ def _result(
 ) -> None:
     """One line of results: whatever the endpoint answered, at the batch's price."""
     said = endpoint.facts(body, place["provider"])
-    call = replace(
-        said,
-        provider=place["provider"],
-        region=said.region or place["region"],
-        model=said.response_model,
-        operation=endpoint.operation,
-    )
-    BATCHES.result(batch_id, str(line.get("id") or body.get("id")), call)
+    call = replace(said, model=said.response_model, operation=endpoint.operation)
+    name = str(line.get("id") or body.get("id"))
+    beside = endpoint.beside(body) if endpoint.beside is not None else ()
+    for result_id, one in ((name, call), *((f"{name} {n}", o) for n, o in enumerate(beside))):
+        where = {"provider": place["provider"], "region": one.region or place["region"]}
+        BATCHES.result(batch_id, result_id, replace(one, **where))
 
 
 _ENDPOINTS = {

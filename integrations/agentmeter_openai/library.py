@@ -17,6 +17,7 @@ from agentmeter.integration import (
 from agentmeter_openai.bounds import CHAT, COMPLETIONS, EMBEDDINGS, RESPONSES
 from agentmeter_openai.later import AWAITED, passing
 from agentmeter_openai.media import MEDIA
+from agentmeter_openai.pictures import drawn_beside
 from agentmeter_openai.sockets import Sockets
 from agentmeter_openai.streams import ChatStream, ResponsesStream, item
 from agentmeter_openai.tools import CONTAINER, with_tools
@@ -103,6 +104,7 @@ _RESPONSES = Endpoint(
     count_input=_count_responses,
     shape="openai.responses",
     later=AWAITED.wait,
+    beside=drawn_beside,
     bounds=RESPONSES,
 )
 _COMPACTION = Endpoint(operation="chat", facts=_facts, count_input=_count_responses)
@@ -159,4 +161,4 @@ def _passing(client: Any, options: Any, result: Any) -> Any:
 PATCH = StainlessPatch(
     StainlessLibrary(package="openai", endpoints=ENDPOINTS, served=_served, passing=_passing)
 )
-SOCKETS = Sockets(_response_facts, _place)
+SOCKETS = Sockets(_RESPONSES, _place)

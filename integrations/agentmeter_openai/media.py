@@ -16,6 +16,7 @@ from agentmeter.integration import (
     spoken_facts,
     spoken_from,
 )
+from agentmeter_openai.pictures import written_beside
 from agentmeter_openai.streams import item
 
 
@@ -66,7 +67,12 @@ class _SpeechStream(_LastTells):
     ends = ("speech.audio.done",)
 
 
-_IMAGES = Endpoint(operation="image_generation", facts=image_facts, accumulator=_ImageStream)
+_IMAGES = Endpoint(
+    operation="image_generation",
+    facts=image_facts,
+    accumulator=_ImageStream,
+    beside=written_beside,
+)
 MEDIA = {
     "/images/generations": _IMAGES,
     "/images/edits": _IMAGES,

@@ -19,12 +19,14 @@ from agentmeter.integration import (
     REPORTED,
     Call,
     CallScope,
+    Endpoint,
     Patches,
     Scope,
     Status,
     current_scope,
     facts_of,
     guarded,
+    leave_beside,
     until_exit,
 )
 
@@ -49,7 +51,6 @@ _TELLING = re.compile(
 )
 """What is worth being parsed; most messages carry audio, or a word."""
 
-Read = Callable[[Any, str | None], Call]
 Served = Callable[[str, str | None], dict[str, Any]]
 """Who serves a model at an address."""
 
@@ -57,12 +58,12 @@ Served = Callable[[str, str | None], dict[str, Any]]
 class _Session:
     """What is known of one connection: its models, and the responses that are being made."""
 
-    def __init__(self, socket: Any, read: Read, served: Served) -> None:
+    def __init__(self, socket: Any, endpoint: Endpoint, served: Served) -> None:
         request = getattr(socket, "request", None)
         self._url = f"wss://{request.headers['Host']}{request.path}" if request else ""
         self._model = next(iter(parse_qs(urlsplit(self._url).query).get("model", ())), None)
         self._transcriber: str | None = None
-        self._read = read
+        self._endpoint = endpoint
         self._served = served
         self._scope = current_scope()
         self._open: dict[str, CallScope] = {}
@@ -104,9 +105,10 @@ class _Session:
     def _done(self, response: dict[str, Any]) -> None:
         call = self._open.pop(response["id"], None)
         call = call or self._begun(response.get("model") or self._model, "chat")
-        said = self._read({"usage": None, **response}, call.facts.provider)
+        said = self._endpoint.facts({"usage": None, **response}, call.facts.provider)
         failed = response.get("status") == "failed"
         _end(call, said, Status.ERROR if failed else Status.OK)
+        leave_beside(call, self._endpoint, response)
 
     def _transcribed(self, event: dict[str, Any]) -> None:
         call = self._begun(self._transcriber, "transcription")
@@ -129,8 +131,8 @@ def _end(call: CallScope, said: Call, status: Status) -> None:
 class Sockets:
     """Meters every connection of the installed client, made before or after."""
 
-    def __init__(self, read: Read, served: Served) -> None:
-        self._read = read
+    def __init__(self, endpoint: Endpoint, served: Served) -> None:
+        self._endpoint = endpoint
         self._served = served
         self._patches = Patches()
         self._closing: set[type] = set()
@@ -173,7 +175,7 @@ class Sockets:
         with guarded("openai message"):
             session = self._sessions.get(connection)
             if session is None:
-                session = _Session(connection._connection, self._read, self._served)
+                session = _Session(connection._connection, self._endpoint, self._served)
                 self._sessions[connection] = session
             session.see(data)
 

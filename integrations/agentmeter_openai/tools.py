@@ -65,9 +65,12 @@ def with_tools(said: Call, response: Any) -> Call:
 
 def _used(response: Any) -> Mapping[str, int]:
     used: Counter[str] = Counter()
+    told = _billed_searches(response)
+    if told:
+        used[_search_meter(response)] = told
     for one in item(response, "output") or ():
         kind = item(one, "type")
-        if kind == "web_search_call" and _searches(one):
+        if kind == "web_search_call" and told is None and _searches(one):
             used[_search_meter(response)] += 1
         elif kind == "file_search_call":
             used["file_search"] += 1
@@ -76,6 +79,12 @@ def _used(response: Any) -> Mapping[str, int]:
             if isinstance(container, str) and CONTAINERS.is_new(container):
                 used[_session_meter(response)] += 1
     return used
+
+
+def _billed_searches(response: Any) -> int | None:
+    """The searches that bill, which some do not, where a response tells how many."""
+    told = item(item(item(response, "tool_usage"), "web_search"), "num_requests")
+    return told if isinstance(told, int) else None
 
 
 def _searches(call: Any) -> bool:

@@ -227,11 +227,17 @@ def output(*kinds: str, **more: Any) -> list[dict[str, Any]]:
     return [{"type": kind, "id": f"i{at}", **more} for at, kind in enumerate(kinds)]
 
 
-TOOLS = {
+TOOLS: dict[str, Any] = {
     "searches": (
         output("web_search_call", "web_search_call", action={"type": "search", "query": "x"}),
         [{"type": "web_search"}],
         {"web_search": 2},
+    ),
+    "searches, of which one is free": (
+        output("web_search_call", "web_search_call", action={"type": "search", "query": "x"}),
+        [{"type": "web_search"}],
+        {"web_search": 1},
+        {"web_search": {"num_requests": 1}},
     ),
     "a page that is opened": (
         output("web_search_call", action={"type": "open_page", "url": "https://x.test"}),
@@ -260,11 +266,12 @@ TOOLS = {
 def test_tools_that_bill_by_the_call_are_counted(name: str, meter: Kept) -> None:
     """Beside the tokens, by what the response says that it did, and they have a price."""
     CONTAINERS.forget()
-    made, tools, fees = TOOLS[name]
+    made, tools, fees, *told = TOOLS[name]
 
     def body(reply: Any, asked: Any, number: str) -> dict[str, Any]:
         response = responses_body(reply, asked, number)
-        return {**response, "tools": tools, "output": [*made, *response["output"]]}
+        said = {"tools": tools, "output": [*made, *response["output"]]}
+        return {**response, **said, "tool_usage": told[0] if told else None}
 
     with ModelServer(wires={"/v1/responses": Wire(body)}) as server:
         am.instrument("openai")

@@ -14,6 +14,7 @@ needs only a ``StainlessLibrary``: see ``stainless``.
 from agentmeter.exceptions import BudgetExceeded
 from agentmeter.integration.awaited import Awaited
 from agentmeter.integration.batches import Batches, watch_lines, watched_lines
+from agentmeter.integration.beside import leave_beside
 from agentmeter.integration.bodies import Content, watch_body
 from agentmeter.integration.bounds import Bounds, parts_of
 from agentmeter.integration.chat import NO_OUTPUT, chat_bounds, limit, uncounted
@@ -173,6 +174,7 @@ __all__ = [
     "inside",
     "inside_context",
     "is_installed",
+    "leave_beside",
     "limit",
     "now_ns",
     "parts_of",

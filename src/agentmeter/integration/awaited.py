@@ -40,16 +40,16 @@ class Awaited:
 
     def told(
         self, response_id: str, read: Callable[[], Call], elsewhere: Mapping[str, Any] | None
-    ) -> None:
+    ) -> CallScope | None:
         """A look at a response has told its usage, which ``read`` gives; the first one counts.
 
         ``elsewhere`` are fields of the call where another process began it; ``None``: if this one
-        does not know of it, it has been counted.
+        does not know of it, it has been counted. Gives the call where it was begun here.
         """
         with guarded("usage that came later"):
             call = self._calls.pop(response_id, None)
             if call is None and (elsewhere is None or response_id in self._told):
-                return
+                return None
             self._told[response_id] = None
             _forget(self._told)
             said = read()
@@ -61,6 +61,8 @@ class Awaited:
             else:
                 facts = {**(elsewhere or {}), **told, "response_id": response_id}
                 _of_another_process(CallScope(model=said.response_model, **facts), said, known)
+            return call
+        return None
 
 
 def _of_another_process(scope: CallScope, said: Call, known: Mapping[str, Evidence]) -> None:

@@ -1,6 +1,6 @@
 """What a library has of its own: how an endpoint's requests, answers and streams are read."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
@@ -69,6 +69,8 @@ class Endpoint:
     """What follows an answer that is no JSON, such as audio; without it that is unreadable."""
     later: "Callable[[CallScope], None] | None" = None
     """Told of a call that ended without its usage, which may come by another way."""
+    beside: Callable[[Any], Iterable[Call]] | None = None
+    """What an answer tells of other models' work for it: calls of their own."""
     bounds: Bounds | None = None
     """Where a body has its limits, for budgets; without it a call is open-ended to them."""
 

@@ -14,18 +14,10 @@ from contextvars import ContextVar
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
+from agentmeter.integration.beside import leave_beside
 from agentmeter.integration.endpoint import Attempts, Body, Endpoint
 from agentmeter.integration.sides import unknown_sides
-from agentmeter.model import (
-    ESTIMATED,
-    REPORTED,
-    Call,
-    Evidence,
-    Extent,
-    Source,
-    Status,
-    Usage,
-)
+from agentmeter.model import ESTIMATED, REPORTED, Call, Evidence, Extent, Source, Status, Usage
 from agentmeter.runtime import tokenizer
 from agentmeter.runtime.call import CallScope
 from agentmeter.runtime.context import attached, current_scope
@@ -61,12 +53,14 @@ class Exchange:
         self.attempts = Attempts()
         self._lock = threading.RLock()
         self._over = False
+        self._answer: Any = None
         self._stream_ends: Callable[[], None] | None = None
         self._inner: list[Exchange] = []
         until_exit(self)
 
     def read(self, answer: Any) -> Call:
         """What an answer, or what carries the usage of one, says."""
+        self._answer = answer
         return self.endpoint.read(answer, self.provider, self.body)
 
     def sending(self) -> "Sending":
@@ -175,6 +169,8 @@ class Exchange:
         self.attempts.end(200)
         self.scope.update(attempts=tuple(self.attempts.done))
         self.scope.close(error, status)
+        leave_beside(self.scope, self.endpoint, self._answer)
+        self._answer = None
         if self.endpoint.later is not None and unknown_sides(self.scope.facts):
             with guarded("usage that comes later"):
                 self.endpoint.later(self.scope)

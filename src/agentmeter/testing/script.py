@@ -56,6 +56,8 @@ class Reply:
     usage: bool = True
     """Whether the body says what was used."""
     headers: Mapping[str, str] = field(default_factory=dict)
+    told: Mapping[str, Any] = field(default_factory=dict)
+    """Other fields of a response or of a picture's answer in OpenAI's shapes."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -84,7 +84,7 @@ def _drawn(reply: Any) -> dict[str, Any] | None:
 
 def images_body(reply: Any, body: Body, number: str) -> dict[str, Any]:
     """Pictures, and the tokens that they took, where they are billed so."""
-    made = {"created": _AT, "data": [{"b64_json": PNG} for _ in range(reply.images)]}
+    made = {"created": _AT, "data": [{"b64_json": PNG} for _ in range(reply.images)], **reply.told}
     usage = _drawn(reply)
     return made if usage is None else {**made, "usage": usage}
 

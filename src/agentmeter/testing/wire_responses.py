@@ -35,6 +35,7 @@ def _response(reply: Any, body: Body, number: str, status: str) -> dict[str, Any
         "service_tier": reply.service_tier or "default",
         "background": bool(body.get("background")),
         "usage": usage if done and reply.usage else None,
+        **(reply.told if done else {}),
     }
 
 
