@@ -25,9 +25,9 @@ class GoogleGenAIIntegration:
 
     def uninstrument(self, **_: Any) -> None:
         """Put every patched method back."""
-        from agentmeter_google_genai.patch import PATCHES
+        from agentmeter_google_genai.patch import undo
 
-        PATCHES.undo()
+        undo()
 
 
 __all__ = ["GoogleGenAIIntegration"]

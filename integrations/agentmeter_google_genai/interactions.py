@@ -1,4 +1,4 @@
-"""The Interactions API, of clients from 3.x on: it sends by an HTTP client of its own.
+"""The Interactions API, which sends by an HTTP client of its own; of older clients ``generated``.
 
 In the background an interaction is one call, whose usage comes with a later look at it.
 """
@@ -41,12 +41,13 @@ Place = Callable[[str, str], dict[str, Any]]
 """Who serves a model at an address."""
 
 
-def _facts(answer: Any, provider: str | None) -> Call:
+def interaction_facts(answer: Any, provider: str | None) -> Call:
+    """What an interaction says, as a mapping."""
     said = {name: answer.get(name) for name in ("id", "model", "service_tier")}
     return facts_of({**said, "usage": answer.get("usage") or {}}, provider)
 
 
-class _Events(Accumulator):
+class Events(Accumulator):
     """The events of an interaction; the one that completes it tells the usage."""
 
     def __init__(self, exchange: Exchange) -> None:
@@ -94,8 +95,8 @@ def _uncounted(body: Body) -> str | None:
 
 INTERACTIONS = Endpoint(
     operation="generate_content",
-    facts=_facts,
-    accumulator=_Events,
+    facts=interaction_facts,
+    accumulator=Events,
     count_input=_count_input,
     later=AWAITED.wait,
     bounds=Bounds(
@@ -202,8 +203,8 @@ class Interactions:
 
     def _told(self, answer: Mapping[str, Any], url: str) -> None:
         if answer.get("usage"):
-            place = self._place(url, str(answer.get("model")))
-            AWAITED.told(str(answer.get("id")), lambda: _facts(answer, place["provider"]), None)
+            provider = self._place(url, str(answer.get("model")))["provider"]
+            AWAITED.told(str(answer.get("id")), lambda: interaction_facts(answer, provider), None)
 
 
 def _answered(exchange: Exchange, response: Any) -> Any:

@@ -32,6 +32,7 @@ from agentmeter_google_genai.content import (
     facts,
     image_facts,
 )
+from agentmeter_google_genai.generated import Generated
 from agentmeter_google_genai.interactions import Interactions
 from agentmeter_google_genai.live import Sessions
 
@@ -75,9 +76,16 @@ def apply() -> None:
                 PATCHES.replace(client, name, make)
         _SESSIONS.replace(PATCHES, import_module("google.genai.live"))
         _INTERACTIONS.apply()
+        _GENERATED.apply()
     except BaseException:
         PATCHES.undo()  # half a patch would meter half
         raise
+
+
+def undo() -> None:
+    """Put every patched method back."""
+    PATCHES.undo()
+    _GENERATED.undo()
 
 
 def _request(original: Any) -> Any:
@@ -209,6 +217,7 @@ def _async_download(original: Any) -> Any:
 
 _SESSIONS = Sessions(_place)
 _INTERACTIONS = Interactions(PATCHES, _served_at)
+_GENERATED = Generated(_served_at)
 
 
 def _watched(exchange: Exchange, response: Any) -> Any:

@@ -22,7 +22,9 @@ def main(names: list[str]) -> int:
     known = tomllib.loads((HERE / "environments.toml").read_text())
     failed = 0
     for name in names or [MAIN, *known]:
-        python = sys.executable if name == MAIN else environment(f"integrations/{name}", known[name])
+        python = (
+            sys.executable if name == MAIN else environment(f"integrations/{name}", known[name])
+        )
         files = [HERE] if name == MAIN else [HERE / file for file in known[name]["tests"]]
         print(f"{name}:", flush=True)
         command = [python, "-m", "pytest", "--results", FOLDER / f"{name}.json", *files]

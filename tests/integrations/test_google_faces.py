@@ -11,7 +11,6 @@ from google import genai
 from google.genai import types
 
 import agentmeter as am
-from agentmeter.integration import is_installed
 from agentmeter.model import Record
 from agentmeter.report.report import RequestReport, build
 from agentmeter.runtime.counting import COUNTER
@@ -163,13 +162,9 @@ async def test_batches_are_so_asynchronously(
     assert by_user(meter)["u"].calls == 2
 
 
-INTERACTIONS = pytest.mark.skipif(
-    not is_installed("google.genai._gaos.basesdk"), reason="no interactions yet"
-)
 ASKED: Any = {"model": MODEL, "input": "hello world"}
 
 
-@INTERACTIONS
 def test_interactions_are_calls(meter: Kept, server: ModelServer, client: genai.Client) -> None:
     """Plain and streamed."""
     with am.request(user="u"):
@@ -181,7 +176,6 @@ def test_interactions_are_calls(meter: Kept, server: ModelServer, client: genai.
     assert dict(server.billed().usage) == {name: 2 * n for name, n in USED.items()}
 
 
-@INTERACTIONS
 async def test_interactions_are_calls_asynchronously(
     meter: Kept, server: ModelServer, client: genai.Client
 ) -> None:
@@ -193,7 +187,6 @@ async def test_interactions_are_calls_asynchronously(
     assert [dict(one.call.usage) for one in calls(meter) if one.call] == [USED, USED]
 
 
-@INTERACTIONS
 def test_an_interaction_in_the_background_is_one_call(
     meter: Kept, server: ModelServer, client: genai.Client
 ) -> None:
@@ -208,7 +201,6 @@ def test_an_interaction_in_the_background_is_one_call(
     assert found["looks"].calls == 0
 
 
-@INTERACTIONS
 def test_an_interaction_that_is_cut_is_known_in_part(
     meter: Kept, server: ModelServer, client: genai.Client
 ) -> None:
@@ -225,7 +217,6 @@ def test_an_interaction_that_is_cut_is_known_in_part(
     }
 
 
-@INTERACTIONS
 def test_a_budget_refuses_an_interaction_before_it_is_sent(
     meter: Kept, server: ModelServer, client: genai.Client
 ) -> None:
