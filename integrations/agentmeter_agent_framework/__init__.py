@@ -8,7 +8,8 @@ class AgentFrameworkIntegration:
 
     name = "agent-framework"
     library = "agent_framework"
-    supported: ClassVar = {"agent-framework-core": ">=1"}
+    supported: ClassVar = {"agent-framework-core": ">=1.0.0,<=1.23.0"}
+    unknown = "the attempts of model clients that are not metered themselves"
 
     def instrument(self, **_: Any) -> None:
         """Begin to meter; idempotent, and quiet where the library is not installed."""

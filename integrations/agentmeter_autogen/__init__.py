@@ -8,7 +8,8 @@ class AutogenCoreIntegration:
 
     name = "autogen-core"
     library = "autogen_core"
-    supported: ClassVar = {"autogen-core": ">=0.7"}
+    supported: ClassVar = {"autogen-core": ">=0.7.0,<=0.7.5"}
+    unknown = "the attempts of model clients that are not metered themselves"
 
     def instrument(self, **_: Any) -> None:
         """Begin to meter; idempotent, and quiet where the library is not installed."""
@@ -34,7 +35,10 @@ class AutogenIntegration:
 
     name = "autogen"
     library = "autogen_agentchat"
-    supported: ClassVar = {"autogen-agentchat": ">=0.7", "autogen-core": ">=0.7"}
+    supported: ClassVar = {
+        "autogen-agentchat": ">=0.7.0,<=0.7.5",
+        "autogen-core": ">=0.7.0,<=0.7.5",
+    }
     unknown = "the attempts of model clients that are not metered themselves"
 
     def instrument(self, **_: Any) -> None:

@@ -8,7 +8,11 @@ class ClaudeAgentSDKIntegration:
 
     name = "claude-agent-sdk"
     library = "claude_agent_sdk"
-    supported: ClassVar = {"claude-agent-sdk": ">=0.1.50"}
+    supported: ClassVar = {"claude-agent-sdk": ">=0.1.50,<=0.2.188"}
+    unknown = (
+        "without partial messages: the output of each of several messages; their sum is known with "
+        "the result, and at least what has begun without one"
+    )
 
     def instrument(self, **_: Any) -> None:
         """Begin to meter; idempotent, and quiet where the library is not installed."""

@@ -8,7 +8,7 @@ class CrewAIIntegration:
 
     name = "crewai"
     library = "crewai"
-    supported: ClassVar = {"crewai": ">=1.15.30"}
+    supported: ClassVar = {"crewai": ">=1.15.30,<=1.15.30"}
     unknown = "the attempts of model clients that are not metered themselves"
 
     def instrument(self, **_: Any) -> None:

@@ -8,7 +8,7 @@ class DSPyIntegration:
 
     name = "dspy"
     library = "dspy"
-    supported: ClassVar = {"dspy": ">=3.4.0,<=3.4.0"}
+    supported: ClassVar = {"dspy": ">=3.4.0,<=3.4.1"}
     unknown = "the attempts of model clients that are not metered themselves"
 
     def instrument(self, **_: Any) -> None:

@@ -1,4 +1,6 @@
-"""Meters Google's ``google-genai`` client, 2.x (httpx) and 3.x (httpx2): content and embeddings."""
+"""Meters Google's ``google-genai`` client, 2.x (httpx) and 3.x (httpx2): content and embeddings,
+live sessions, interactions, pictures and Gemini's batches.
+"""
 
 from typing import Any, ClassVar
 
@@ -12,7 +14,10 @@ class GoogleGenAIIntegration:
     name = "google-genai"
     library = "google.genai"
     supported: ClassVar = {"google-genai": ">=2.0.0,<=3.6.1"}
-    unknown = "the reasoning of a stream that is cut"
+    unknown = (
+        "the reasoning of a stream that is cut; videos (Veo) and the batches of Vertex AI are not "
+        "metered"
+    )
 
     def instrument(self, **_: Any) -> None:
         """Begin to meter; idempotent, and quiet where google-genai is not installed."""

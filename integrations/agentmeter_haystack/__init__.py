@@ -8,7 +8,7 @@ class HaystackIntegration:
 
     name = "haystack"
     library = "haystack"
-    supported: ClassVar = {"haystack-ai": ">=3"}
+    supported: ClassVar = {"haystack-ai": ">=3.0.0,<=3.4.1"}
     unknown = (
         "generators whose client has no integration: the pipeline is seen, their tokens are not"
     )

@@ -8,7 +8,7 @@ class LlamaIndexIntegration:
 
     name = "llama-index"
     library = "llama_index.core"
-    supported: ClassVar = {"llama-index-core": ">=0.14.10"}
+    supported: ClassVar = {"llama-index-core": ">=0.14.10,<=0.14.25"}
     unknown = "the attempts of model clients that are not metered themselves"
 
     def instrument(self, **_: Any) -> None:

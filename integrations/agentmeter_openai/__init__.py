@@ -11,7 +11,12 @@ class OpenAIIntegration:
     name = "openai"
     library = "openai"
     supported: ClassVar = {"openai": ">=2.0.0,<=3.54.0"}
-    unknown = "the usage of servers that ignore `include_usage` is an estimate"
+    unknown = (
+        "the usage of servers that ignore `include_usage` is an estimate; the tokens of audio that "
+        "is given as bytes, and the length of a plain transcript; a background response that "
+        "nobody looks at, a batch whose results nobody reads; videos (Sora) and fine-tuning are "
+        "not metered"
+    )
 
     def instrument(self, **_: Any) -> None:
         """Begin to meter; idempotent, and quiet where openai is not installed."""
