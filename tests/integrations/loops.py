@@ -1,10 +1,13 @@
 """What every framework's test runs: an agent whose model asks for two tools at once."""
 
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
+import agentmeter as am
 from agentmeter.report.report import Report
-from agentmeter.testing import ModelServer, Reply
+from agentmeter.testing import Kept, ModelServer, Reply
 
 CITIES = ("Oslo", "Rome")
 ASKS = Reply(
@@ -50,3 +53,32 @@ def outline(node: Any) -> Any:
     own = f"{record.kind.value} {record.name}"
     below = [outline(child) for child in node.children]
     return [own, *below] if below else own
+
+
+def two_agents_in_a_pool(
+    run: Callable[[ModelServer], Any], meter: Kept, loop: Sequence[Reply] = LOOP
+) -> None:
+    """An application's own threads, which two requests use one after the other, run ``run``.
+
+    The agents take the replies in any order: each goes on until it is given an answer.
+    """
+    with ThreadPoolExecutor(2) as pool, ModelServer(*loop * 4) as server:
+        for user in ("a", "b"):
+            with am.request("ask", user=user):
+                assert len(list(pool.map(run, [server] * 2))) == 2
+    report = meter.report()
+    assert report.unattributed is None
+    assert [one.tree.record.owner.user for one in report.requests] == ["a", "b"]
+    for one in report.requests:
+        assert [child.record.name for child in one.tree.children] == ["planner"] * 2
+        below = Counter(below.record.kind.value for below in _all_below(one.tree))
+        tools = sum(len(reply.tool_calls) for reply in loop)
+        assert below == {"agent": 2, "call": 2 * len(loop), "tool": 2 * tools}
+        billed = 2 * sum(reply.input for reply in loop), 2 * sum(reply.output for reply in loop)
+        assert (one.usage.total_input, one.usage.total_output) == billed
+
+
+def _all_below(node: Any) -> Iterator[Any]:
+    for child in node.children:
+        yield child
+        yield from _all_below(child)

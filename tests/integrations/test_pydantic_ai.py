@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from tests.integrations.loops import INNER, LOOP, amounts_to, calls, outline
+from tests.integrations.loops import INNER, LOOP, amounts_to, calls, outline, two_agents_in_a_pool
 
 import agentmeter as am
 from agentmeter.testing import Kept, ModelServer, Reply
@@ -143,6 +143,14 @@ def test_a_failure_is_the_applications(meter: Kept, both: tuple[str, ...]) -> No
     (leaf,) = calls(request.report().requests[0].tree)
     assert (leaf.record.status, dict(leaf.usage)) == ("error", {})
     assert "unknown" not in request.report().requests[0].evidence
+
+
+def test_agents_in_an_applications_own_threads_are_on_its_request(
+    meter: Kept, both: tuple[str, ...]
+) -> None:
+    """Each thread has an event loop of its own, and is used again for another user."""
+    am.instrument("concurrency", *both)
+    two_agents_in_a_pool(lambda server: run_sync(planner(server)), meter)
 
 
 def test_uninstrumenting_puts_every_method_back() -> None:

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from tests.integrations.loops import CITIES, INNER, amounts_to, calls, outline
+from tests.integrations.loops import CITIES, INNER, amounts_to, calls, outline, two_agents_in_a_pool
 
 import agentmeter as am
 from agentmeter.testing import Kept, ModelServer, Reply
@@ -121,6 +121,14 @@ def test_outside_of_any_request_the_work_is_unattributed(
         unattributed = meter.report().unattributed
         assert unattributed is not None
         assert unattributed.usage.total_input == server.billed().input
+
+
+def test_agents_in_an_applications_own_threads_are_on_its_request(
+    meter: Kept, both: tuple[str, ...]
+) -> None:
+    """The agents' loops are there, and their tools in threads of the framework's own."""
+    am.instrument("concurrency", *both)
+    two_agents_in_a_pool(lambda server: whole(server), meter, (ASKS, ANSWERS))
 
 
 def test_uninstrumenting_puts_every_method_back() -> None:

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from tests.integrations.loops import INNER, LOOP, amounts_to, calls, outline
+from tests.integrations.loops import INNER, LOOP, amounts_to, calls, outline, two_agents_in_a_pool
 
 import agentmeter as am
 from agentmeter.testing import Kept, ModelServer, Reply
@@ -97,6 +97,14 @@ def test_a_refused_call_used_nothing(meter: Kept, both: tuple[str, ...]) -> None
             agent("hi")
     (leaf,) = calls(request.report().requests[0].tree)
     assert (leaf.record.status, dict(leaf.usage)) == ("error", {})
+
+
+def test_agents_in_an_applications_own_threads_are_on_its_request(
+    meter: Kept, both: tuple[str, ...]
+) -> None:
+    """Those of the framework's own below, and each used again for another user."""
+    am.instrument("concurrency", *both)
+    two_agents_in_a_pool(lambda server: call(planner(server)), meter)
 
 
 def test_uninstrumenting_puts_every_method_back() -> None:
