@@ -51,7 +51,7 @@ def doctor(folder: Path, *args: str, **given: str) -> subprocess.CompletedProces
 def examined(folder: Path, **given: str) -> dict[str, Any]:
     done = doctor(folder, "--json", **given)
     values: dict[str, Any] = json.loads(done.stdout)
-    assert done.returncode == bool(values["could_lose_tokens"]), done.stderr
+    assert done.returncode == (not values["well"]), done.stderr
     return values
 
 

@@ -5,7 +5,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from agentmeter.api.configuring import configure
-from agentmeter.api.default import configure_default
 from agentmeter.runtime import unfinished
 from agentmeter.runtime.counting import run_out
 from agentmeter.runtime.state import STATE
@@ -61,7 +60,7 @@ def _set_up(settings: Mapping[str, Any], integrations: tuple[str, ...]) -> None:
         instrument(*integrations)
 
 
-STATE.configure_default = configure_default
+STATE.configure_default = configure
 STATE.set_up = _set_up
 
 __all__ = ["configure", "flush", "instrument", "report_on", "uninstrument"]

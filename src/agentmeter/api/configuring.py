@@ -3,20 +3,12 @@
 import os
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from agentmeter.api.wiring import (
-    collector_of,
-    gate_of,
-    journal_in,
-    names_of,
-    plans_of,
-    pricer_of,
-    rules_of,
-    with_shipping,
-)
+from agentmeter.api.in_force import Choice, InForce, in_force
+from agentmeter.api.wiring import collector_of, gate_of, journal_in, with_shipping
 from agentmeter.runtime.faults import FAULTS
-from agentmeter.runtime.settings import Settings, hosts_in, project_settings, providers_in
+from agentmeter.runtime.settings import Settings, project_settings
 from agentmeter.runtime.state import STATE
 
 if TYPE_CHECKING:
@@ -78,8 +70,9 @@ def configure(
     metrics of the global ``MeterProvider`` (off), by provider, model, feature, plan, meter and
     outcome, never by user or request.
 
-    A name in the environment or in the table that is no setting is counted as a fault.
-    Raises ``ConfigurationError``, ``RateCardError`` and ``PlanError``; then nothing has changed.
+    What the environment or the table has and cannot be used is counted as a fault and left out, for
+    what is said below it; so is a name that is no setting. Raises ``ConfigurationError``,
+    ``RateCardError`` and ``PlanError`` for an argument; then nothing has changed.
     """
     budget = tuple(budgets) if budgets is not None else None
     settings = Settings(
@@ -106,62 +99,44 @@ def configure(
         os.environ,
         project_settings(),
     )
-    folder = Path(settings.value("directory"))
-    writes, shows = settings.switch("journal"), settings.switch("spans")
-    flushes, stamps = settings.switch("flush_on_close"), settings.switch("stamp_owner")
-    tells, key = settings.switch("provenance"), settings.value("carrier_key")
-    card, book = settings.value("rate_card"), settings.value("plans")
-    hosts = hosts_in(settings.value("carry_to"))
-    names = names_of(settings.value("public_names"))
-    served = providers_in(settings.value("providers"))
-    counts = settings.switch("metrics")
-    chosen = pricer_of(pricer, card)
-    charged = plans_of(book, card)
-    store = settings.value("budget_store") or None
-    rules = budget if budget is not None else rules_of(settings.file)
-    gate = gate_of(rules, store)
-    endpoint, headers = settings.value("otlp"), settings.value("otlp_headers")
-    token = settings.value("otlp_token")
-    collector = collector_of(endpoint, headers, token)
-    _count_strangers(settings)
+    choice = Choice(settings)
+    made = in_force(choice, pricer)
+    collector = collector_of(made.otlp, made.otlp_headers, made.otlp_token)
+    gate = gate_of(made.budgets, made.store)
+    _count_what_means_nothing(choice)
     with STATE.lock:
         if STATE.sink is not None:
             STATE.sink.close()
-        STATE.reader = journal_in(folder) if writes else None
+        STATE.reader = journal_in(made.directory) if made.journal else None
         STATE.sink = with_shipping(STATE.reader, collector)
-        STATE.pricer = chosen
+        STATE.pricer = made.pricer
         STATE.gate = gate
-        STATE.spans = shows
-        STATE.flush_on_close = flushes
-        STATE.stamp_owner = stamps
-        STATE.provenance = tells
-        STATE.carrier_key = str(key).encode() if key else None
-        STATE.carry_to = hosts
-        STATE.providers = served
-        STATE.plans = charged
-        STATE.public_names = names
-        _count(on=counts)
+        STATE.spans = made.spans
+        STATE.flush_on_close = made.flush_on_close
+        STATE.stamp_owner = made.stamp_owner
+        STATE.provenance = made.provenance
+        STATE.carrier_key = made.carrier_key.encode() if made.carrier_key else None
+        STATE.carry_to = made.carry_to
+        STATE.providers = made.providers
+        STATE.plans = made.book
+        STATE.public_names = made.public_names
+        _count(on=made.metrics)
         STATE.configured = True
-        STATE.settings = {
-            "directory": str(folder.absolute()),
-            "journal": writes,
-            "rate_card": str(Path(card).absolute()) if card else None,
-            "spans": shows,
-            "flush_on_close": flushes,
-            "stamp_owner": stamps,
-            "provenance": tells,
-            "carrier_key": key,
-            "carry_to": hosts,
-            "plans": str(Path(book).absolute()) if book else None,
-            "public_names": names,
-            "budgets": tuple(_for_others(rule) for rule in rules),
-            "budget_store": store,
-            "providers": served,
-            "otlp": endpoint,
-            "otlp_headers": headers,
-            "otlp_token": token,
-            "metrics": counts,
-        }
+        STATE.settings = _settings_of(made)
+
+
+def _settings_of(made: InForce) -> dict[str, Any]:
+    """What another process is to be given."""
+    names = ("journal", "spans", "flush_on_close", "stamp_owner", "provenance", "carrier_key")
+    others = ("carry_to", "public_names", "budget_store", "providers", "metrics")
+    collector = ("otlp", "otlp_headers", "otlp_token")
+    return {
+        "directory": str(made.directory.absolute()),
+        "rate_card": str(Path(made.rate_card).absolute()) if made.rate_card else None,
+        "plans": str(Path(made.plans).absolute()) if made.plans else None,
+        "budgets": tuple(_for_others(rule) for rule in made.budgets),
+        **{name: getattr(made, name) for name in (*names, *others, *collector)},
+    }
 
 
 def _for_others(rule: "BudgetRule") -> "BudgetRule":
@@ -171,12 +146,10 @@ def _for_others(rule: "BudgetRule") -> "BudgetRule":
     return rule if rule.ask is None else replace(rule, ask=None, action="raise")
 
 
-def _count_strangers(settings: Settings) -> None:
-    """Names that are set and mean nothing, once in a process."""
-    counted = FAULTS.counts()
-    for problem in settings.strangers():
-        if f"configuration: {problem}" not in counted:
-            FAULTS.count(f"configuration: {problem}")
+def _count_what_means_nothing(choice: Choice) -> None:
+    """Values that cannot be used and names that are no setting, once in a process."""
+    for problem in (*map(str, choice.left_out), *choice.settings.strangers()):
+        FAULTS.once(f"configuration: {problem}")
 
 
 def _count(*, on: bool) -> None:

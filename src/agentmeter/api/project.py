@@ -4,6 +4,7 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from agentmeter.api.in_force import Choice
 from agentmeter.api.wiring import models_of, names_of
 from agentmeter.runtime.settings import Settings, project_settings
 
@@ -12,8 +13,12 @@ if TYPE_CHECKING:
 
 
 def journal_folder(given: str | Path | None = None) -> Path:
-    """The journal's folder: as given, or by ``AGENTMETER_DIR``, by the project, by default."""
-    return Path(Settings({"directory": given}, os.environ, project_settings()).value("directory"))
+    """The journal's folder: as given, or by ``AGENTMETER_DIR``, by the project, by default.
+
+    The same that ``configure`` takes, which leaves out what cannot be used.
+    """
+    choice = Choice(Settings({"directory": given}, os.environ, project_settings()))
+    return choice.of("directory", Path)
 
 
 def project_rate_card(given: str | Path | None = None) -> Path | None:

@@ -87,35 +87,46 @@ def with_shipping(journal: Any, collector: Any) -> Any:
     return Sinks((journal, shipping))
 
 
-def rules_of(file: Mapping[str, Any]) -> "tuple[BudgetRule, ...]":
-    """The budgets of the project's file, whose errors name its lines."""
-    if "budget" not in file:
+def rules_in(file: Mapping[str, Any], given: Any) -> "tuple[BudgetRule, ...]":
+    """The budgets that were given, or those of the project's file, whose errors name its lines."""
+    if given == ():
         return ()
-    from agentmeter.runtime.budget.rules import read_rules
+    if given is file.get("budget"):
+        from agentmeter.runtime.budget.rules import read_rules
 
-    return read_rules(Path("pyproject.toml").read_text("utf-8"), "pyproject.toml")
+        return read_rules(Path("pyproject.toml").read_text("utf-8"), "pyproject.toml")
+    from agentmeter.runtime.budget.value import BudgetRule
+
+    for rule in given:
+        if not isinstance(rule, BudgetRule):
+            raise ConfigurationError(f"budgets: expected agentmeter.BudgetRule, got {rule!r}")
+    return tuple(given)
 
 
-def gate_of(rules: "tuple[BudgetRule, ...]", store: "BudgetStore | str | None") -> "Gate | None":
+def store_of(given: Any, rules: "tuple[BudgetRule, ...]") -> "BudgetStore | None":
+    """Where the figures of budgets are shared, if it can hold all rules exactly."""
+    if not given:
+        return None
+    store = given
+    if isinstance(given, str):
+        from agentmeter.runtime.budget.shared import RedisBudgets
+
+        store = RedisBudgets(given)
+    if not hasattr(store, "reserve"):
+        raise ConfigurationError(
+            f"budget_store: expected agentmeter.RedisBudgets or its URL, got {store!r}"
+        )
+    for rule in rules:
+        store.check(rule)
+    made: BudgetStore = store
+    return made
+
+
+def gate_of(rules: "tuple[BudgetRule, ...]", store: "BudgetStore | None") -> "Gate | None":
     """What calls have to pass; ``None`` as long as there is no budget."""
     if not rules and store is None and STATE.gate is None:
         return None
     from agentmeter.runtime.budget.gate import Gate
     from agentmeter.runtime.budget.store import MemoryBudgets
-    from agentmeter.runtime.budget.value import BudgetRule
 
-    for rule in rules:
-        if not isinstance(rule, BudgetRule):
-            raise ConfigurationError(f"budgets: expected agentmeter.BudgetRule, got {rule!r}")
-    if isinstance(store, str):
-        from agentmeter.runtime.budget.shared import RedisBudgets
-
-        store = RedisBudgets(store)
-    if store is not None and not hasattr(store, "reserve"):
-        raise ConfigurationError(
-            f"budget_store: expected agentmeter.RedisBudgets or its URL, got {store!r}"
-        )
-    gate = STATE.gate.renewed(store, rules) if STATE.gate else Gate(store or MemoryBudgets(), rules)
-    for rule in rules:
-        gate.store.check(rule)
-    return gate
+    return STATE.gate.renewed(store, rules) if STATE.gate else Gate(store or MemoryBudgets(), rules)

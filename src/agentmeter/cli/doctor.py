@@ -19,7 +19,10 @@ from agentmeter.doctor.text import text
     help="A library whose tokens may be lost; repeat it for several.",
 )
 def doctor(source: Path | None, accept: tuple[str, ...], *, as_json: bool) -> None:
-    """Examine what is installed, set and recorded; the exit code is 1 if tokens could be lost.
+    """Examine what is installed, set and recorded.
+
+    The exit code is 1 if tokens were or could be lost, or something that is set cannot be used; a
+    model without a price is told, and no reason for it.
 
     SOURCE is a journal folder (default .agentmeter, or AGENTMETER_DIR), or a file.
     """
@@ -28,4 +31,4 @@ def doctor(source: Path | None, accept: tuple[str, ...], *, as_json: bool) -> No
         write_json(found.to_json())
     else:
         click.echo(text(found))
-    raise SystemExit(1 if found.could_lose else 0)
+    raise SystemExit(0 if found.is_well else 1)

@@ -1,20 +1,19 @@
 """The examination: everything that is looked at, as one value."""
 
-import os
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from agentmeter.api.default import configure_default
 from agentmeter.api.project import journal_folder
 from agentmeter.doctor.libraries import Library, libraries
+from agentmeter.doctor.losses import NOT_METERED, losses
 from agentmeter.doctor.observers import observers
-from agentmeter.doctor.seen import Seen, seen_in
-from agentmeter.runtime.faults import FAULTS, logger
-from agentmeter.runtime.settings import SETTINGS, ZERO_CODE, Found, Settings, project_settings
-from agentmeter.runtime.state import STATE
+from agentmeter.doctor.seen import Model, Seen, seen_in
+from agentmeter.doctor.settled import Settled, settled
+from agentmeter.report.pricing import UNKNOWN_USAGE
+from agentmeter.runtime.faults import FAULTS
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,9 +24,10 @@ class Examination:
     libraries: tuple[Library, ...]
     suites: Mapping[str, str]
     """Installed products that may meter several libraries, and their versions."""
-    settings: Mapping[str, Found]
-    """Every setting in force, and where it has come from."""
+    settled: Settled
     seen: Seen
+    lost: tuple[str, ...]
+    """What the journal says of tokens that were lost, and why none could be written."""
     here: Mapping[str, int]
     """Faults of this process, wrong settings among them."""
 
@@ -37,6 +37,16 @@ class Examination:
         return tuple(one for one in self.libraries if one.risk is not None)
 
     @property
+    def is_well(self) -> bool:
+        """Whether nothing was found that loses tokens, and all that is set can be used."""
+        return not (self.could_lose or self.lost or self.settled.problems)
+
+    @property
+    def unpriced(self) -> tuple[Model, ...]:
+        """The models that some calls of have no price in full."""
+        return tuple(one for one in self.seen.models if one.unpriced.keys() - {UNKNOWN_USAGE})
+
+    @property
     def faults(self) -> dict[str, int]:
         """What went wrong or was dropped, by place: recorded, and in this process."""
         return {**self.here, **self.seen.faults}
@@ -44,13 +54,17 @@ class Examination:
     def without(self, accepted: Collection[str]) -> "Examination":
         """The same where risks of some libraries are accepted: they become notes."""
         kept = tuple(_accepted(one) if one.library in accepted else one for one in self.libraries)
-        return replace(self, libraries=kept)
+        lost = tuple(one for one in self.lost if one.partition(NOT_METERED)[0] not in accepted)
+        return replace(self, libraries=kept, lost=lost)
 
     def to_json(self) -> dict[str, Any]:
         """As JSON values; secrets are left out."""
         return {
             "version": self.version,
+            "well": self.is_well,
             "could_lose_tokens": [one.library for one in self.could_lose],
+            "lost_tokens": list(self.lost),
+            "wrong_settings": list(self.settled.problems),
             "libraries": [one.to_json() for one in self.libraries],
             "also_installed": dict(self.suites),
             "models": [one.to_json() for one in self.seen.models],
@@ -58,8 +72,12 @@ class Examination:
             "faults": self.faults,
             "settings": {
                 name: {"value": _shown(found.value), "source": found.source}
-                for name, found in self.settings.items()
+                for name, found in self.settled.settings.items()
             },
+            "left_out": [
+                {"setting": one.setting, "source": one.source, "problem": one.problem}
+                for one in self.settled.left_out
+            ],
         }
 
 
@@ -82,38 +100,26 @@ def examine(source: Path | None = None) -> Examination:
 
     ``source`` is a journal folder or a file; the configured folder where it is left out.
     """
-    found = observers()
+    found, given = observers(), settled()
+    seen = seen_in(source or journal_folder())
     also = found.by_integration
-    known = [replace(one, also=also.get(one.integration or "", ())) for one in libraries()]
+    known = [
+        replace(_named(one, given.integrations), also=also.get(one.integration or "", ()))
+        for one in libraries()
+    ]
     return Examination(
         version("agentmeter-otel"),
         tuple(known),
         found.suites,
-        settings_in_force(),
-        seen_in(source or journal_folder()),
-        _faults_here(),
+        given,
+        seen,
+        (*([given.unwritable] if given.unwritable else []), *losses(seen)),
+        {**given.faults, **FAULTS.counts()},
     )
 
 
-def settings_in_force() -> dict[str, Found]:
-    """Every setting that is in force, and where it has come from."""
-    settings = Settings({}, os.environ, project_settings())
-    found = {one.name: settings.found(one.name) for one in SETTINGS}
-    for one in SETTINGS:
-        if one.is_secret and found[one.name].value:
-            found[one.name] = Found("(set)", found[one.name].source)
-    for variable, default in ZERO_CODE.items():
-        given = os.environ.get(variable)
-        found[variable] = Found(given, variable) if given else Found(default, "default")
-    return found
-
-
-def _faults_here() -> dict[str, int]:
-    """Faults of this process; in one that is not set up, what is wrong with its settings too."""
-    if not STATE.configured:
-        before, logger.disabled = logger.disabled, True  # they are about to be shown
-        try:
-            configure_default(journal=False)
-        finally:
-            logger.disabled = before
-    return FAULTS.counts()
+def _named(one: Library, integrations: Collection[str]) -> Library:
+    """The library, which is left out where others alone are named."""
+    if not integrations or one.integration is None or one.integration in integrations:
+        return one
+    return replace(one, is_left_out=True, risk=None)

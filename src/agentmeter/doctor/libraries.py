@@ -26,6 +26,8 @@ class Library:
     """Distribution → the versions that are tested, the oldest and the newest."""
     is_on: bool = False
     """Whether the integration is switched on in this process."""
+    is_left_out: bool = False
+    """Whether the environment names other integrations alone."""
     also: tuple[str, ...] = ()
     """Who else meters it."""
     risk: str | None = None
@@ -33,8 +35,8 @@ class Library:
 
     @property
     def is_metered(self) -> bool:
-        """Whether ``agentmeter.instrument()`` meters it."""
-        return self.integration is not None and self.risk is None
+        """Whether it is metered once integrations are switched on."""
+        return self.integration is not None and self.risk is None and not self.is_left_out
 
     def to_json(self) -> dict[str, Any]:
         """As JSON values."""

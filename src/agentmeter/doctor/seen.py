@@ -1,11 +1,13 @@
 """What the journal has seen: models and whether they are priced, and the faults of its writers."""
 
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from agentmeter.exceptions import SourceError
+from agentmeter.model import Status
 from agentmeter.report.report import Report, ScopeReport, build
 from agentmeter.store.recorded import recorded
 
@@ -19,6 +21,8 @@ class Model:
     calls: int
     unpriced: Mapping[str, int] = field(default_factory=dict)
     """Reason → calls that it holds for."""
+    unknown: int = 0
+    """Calls that did not fail, and of which some usage is not known."""
 
     def to_json(self) -> dict[str, Any]:
         """As JSON values."""
@@ -27,6 +31,7 @@ class Model:
             "model": self.model,
             "calls": self.calls,
             "unpriced": dict(self.unpriced),
+            "unknown_usage": self.unknown,
         }
 
 
@@ -73,21 +78,28 @@ def seen_in(source: Path) -> Seen:
 
 
 def _models(made: Report) -> tuple[Model, ...]:
-    calls: dict[tuple[str | None, str | None], int] = {}
-    gaps: dict[tuple[str | None, str | None], dict[str, int]] = {}
+    found: dict[tuple[str | None, str | None], list[ScopeReport]] = {}
     for scope in _scopes(made):
         call = scope.record.call
-        if call is None or call.charge is not None:
-            continue
-        key = (call.provider, call.response_model or call.model)
-        calls[key] = calls.get(key, 0) + 1
-        for reason in {gap.reason for gap in scope.cost.gaps}:
-            reasons = gaps.setdefault(key, {})
-            reasons[reason] = reasons.get(reason, 0) + 1
+        if call is not None and scope.node.is_call and not call.is_charge:
+            found.setdefault((call.provider, call.priced_model), []).append(scope)
     return tuple(
-        Model(*key, calls[key], gaps.get(key, {}))
-        for key in sorted(calls, key=lambda key: (key[0] or "", key[1] or ""))
+        _model(*key, found[key])
+        for key in sorted(found, key=lambda key: (key[0] or "", key[1] or ""))
     )
+
+
+def _model(provider: str | None, model: str | None, scopes: list[ScopeReport]) -> Model:
+    reasons = Counter(
+        reason for one in scopes for reason in dict.fromkeys(gap.reason for gap in one.cost.gaps)
+    )
+    return Model(provider, model, len(scopes), reasons, sum(map(_is_unknown, scopes)))
+
+
+def _is_unknown(scope: ScopeReport) -> bool:
+    """Whether a call that brought something has usage that nobody knows."""
+    failed = scope.record.status in (Status.ERROR, Status.REFUSED)
+    return not failed and any(gap.quantity is None for gap in scope.cost.gaps)
 
 
 def _scopes(made: Report) -> Iterator[ScopeReport]:

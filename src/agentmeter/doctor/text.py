@@ -1,10 +1,14 @@
 """An examination as plain text, the worst first."""
 
+from collections.abc import Mapping
+
 from agentmeter.doctor.examination import Examination
 from agentmeter.doctor.libraries import Library, bounds
 from agentmeter.doctor.seen import Model
 from agentmeter.report.table import table
 from agentmeter.report.text import shown
+from agentmeter.runtime.naming import INTEGRATIONS_VARIABLE
+from agentmeter.runtime.settings import DEFAULT
 
 
 def text(one: Examination) -> str:
@@ -21,12 +25,21 @@ def text(one: Examination) -> str:
 
 
 def _verdict(one: Examination) -> str:
-    head = f"agentmeter {one.version}: "
-    if not one.could_lose:
-        return f"{head}nothing was found that could lose tokens"
-    lines = [f"{head}tokens could be lost"]
+    lines = [f"agentmeter {one.version}: {_head(one)}"]
     lines.extend(f"  {library.library}: {library.risk}" for library in one.could_lose)
+    lines.extend(f"  {shown(told)}" for told in (*one.lost, *one.settled.problems))
+    if one.unpriced:
+        models = ", ".join(shown(each.model or each.provider or "-") for each in one.unpriced)
+        lines.append(f"not priced in full: calls of {models}")
     return "\n".join(lines)
+
+
+def _head(one: Examination) -> str:
+    if one.could_lose or one.lost:
+        return "tokens could be lost"
+    if one.settled.problems:
+        return "what is set and cannot be used is left out"
+    return "nothing was found that could lose tokens"
 
 
 def _libraries(one: Examination) -> str:
@@ -47,6 +60,8 @@ def _libraries(one: Examination) -> str:
 def _row(library: Library) -> tuple[str, ...]:
     if library.integration is None:
         metered = "no"
+    elif library.is_left_out:
+        metered = f"no, not in {INTEGRATIONS_VARIABLE}"
     elif library.risk is not None:
         metered = f"not surely, {library.integration}"
     else:
@@ -93,22 +108,33 @@ def _journal(one: Examination) -> str:
 
 
 def _faults(one: Examination) -> str:
-    if not one.faults:
-        return "faults: none"
+    told = one.settled.faults
+    faults = {place: count for place, count in one.faults.items() if place not in told}
+    if not faults:
+        return "" if told else "faults: none"
     return "\n".join(
-        ["faults:", *(f"  {count} x {shown(place)}" for place, count in one.faults.items())]
+        ["faults:", *(f"  {count} x {shown(place)}" for place, count in faults.items())]
     )
 
 
 def _settings(one: Examination) -> str:
+    """What is set, by what goes over the rest first; what is not in one line."""
+    found, left_out = one.settled.settings, one.settled.left_out
+    given = {name: each for name, each in found.items() if each.source != DEFAULT}
     rows = [("setting", "value", "from")]
-    rows.extend(
-        (name, shown(_value(found.value)), found.source) for name, found in one.settings.items()
-    )
-    return table(rows, right=())
+    rows.extend((name, shown(_value(each.value)), each.source) for name, each in given.items())
+    rows.extend((each.setting, "(left out)", each.source) for each in left_out)
+    lines = [table(rows, right=())] if len(rows) > 1 else []
+    named = {name for name, *_ in rows}
+    rest = ", ".join(name for name in found if name not in named)
+    return "\n".join([*lines, f"at the default: {rest}"])
 
 
 def _value(value: object) -> str:
     if isinstance(value, bool):
         return "yes" if value else "no"
-    return str(value) if value not in (None, "", (), {}) else "-"
+    if isinstance(value, Mapping):
+        return ", ".join(f"{name} = {_value(each)}" for name, each in value.items()) or "-"
+    if isinstance(value, list | tuple):
+        return "; ".join(map(_value, value)) or "-"
+    return str(value) if value not in (None, "") else "-"

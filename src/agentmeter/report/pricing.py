@@ -12,6 +12,7 @@ from agentmeter.pricing.pricer import Pricer
 from agentmeter.pricing.tariff import Tariff, Unpriced
 
 NO_TARIFF = "no tariff was recorded for this call"
+UNKNOWN_USAGE = "usage is not known"
 
 
 def priced_now(
@@ -55,7 +56,7 @@ def price_call(record: Record, usage: Usage, tariffs: Mapping[str, Tariff]) -> C
     if call is None:
         return Cost()
     gaps = tuple(
-        Gap(meter, None, "usage is not known")
+        Gap(meter, None, UNKNOWN_USAGE)
         for meter, known in call.evidence.items()
         if known.extent is Extent.UNKNOWN
     )

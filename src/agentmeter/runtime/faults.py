@@ -44,6 +44,12 @@ class Faults:
         if first:
             logger.warning("metering fault at %s; the application goes on", kind, exc_info=error)
 
+    def once(self, where: str, error: BaseException | None = None) -> None:
+        """Count what stays as it is for the life of the process, and is met again and again."""
+        kind = f"{where}: {type(error).__name__}" if error is not None else where
+        if kind not in self.counts():
+            self.count(where, error)
+
     def notice(self, text: str) -> None:
         """Say something that the application should know, once; it is shown among the faults."""
         with self._lock:

@@ -5,7 +5,7 @@ default. What is set and is no setting is found here as well, with the name that
 """
 
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -87,6 +87,11 @@ class Found:
     source: str
 
 
+def place_of(source: str) -> str:
+    """A source as a message names it."""
+    return f"pyproject.toml, {TABLE}" if source == TABLE else source
+
+
 @dataclass(frozen=True, slots=True)
 class Settings:
     """What arguments, environment and the project's file say."""
@@ -96,34 +101,28 @@ class Settings:
     file: Mapping[str, Any]
 
     def found(self, name: str) -> Found:
-        """The setting of this name; a variable that is empty is not set."""
+        """The setting of this name at the first place that has it."""
+        return next(self.every(name))
+
+    def every(self, name: str) -> Iterator[Found]:
+        """All that is said of a setting, what goes over the others first, and its default last.
+
+        A variable that is empty is not set.
+        """
         setting = _BY_NAME[name]
         if self.given.get(name) is not None:
-            return Found(self.given[name], ARGUMENT)
+            yield Found(self.given[name], ARGUMENT)
         if setting.variable and self.environment.get(setting.variable):
-            return Found(self.environment[setting.variable], setting.variable)
+            yield Found(self.environment[setting.variable], setting.variable)
         if name in self.file:
-            return Found(self.file[name], TABLE)
-        return Found(setting.default, DEFAULT)
+            yield Found(self.file[name], TABLE)
+        yield Found(setting.default, DEFAULT)
 
     def value(self, name: str) -> Any:
         """The value alone. Raises ``ConfigurationError`` for one of a kind that it cannot be."""
-        value, setting = self.found(name).value, _BY_NAME[name]
-        if value is not None and not isinstance(value, setting.kinds):
-            raise ConfigurationError(
-                f"{name} ({setting.variable}): a value of the type {type(value).__name__} "
-                f"cannot be used; expected {' or '.join(_said(setting.kinds))}"
-            )
-        return value
-
-    def switch(self, name: str) -> bool:
-        """A setting that is true or false. Raises ``ConfigurationError`` for anything else."""
-        value = self.value(name)
-        text = str(value).strip().lower()
-        if text not in _TRUE + _FALSE:
-            variable = _BY_NAME[name].variable
-            raise ConfigurationError(f"{name} ({variable}): {value!r} is neither true nor false")
-        return text in _TRUE
+        found = self.found(name)
+        checked(name, found.value, place_of(found.source))
+        return found.value
 
     def strangers(self) -> list[str]:
         """What is set and is no setting, each as a sentence with the name that may be meant."""
@@ -132,8 +131,26 @@ class Settings:
         ours = (name for name in self.environment if name.startswith(_PREFIX))
         return [
             *_unknown("environment", ours, variables),
-            *_unknown(f"pyproject.toml, {TABLE}", self.file, _BY_NAME),
+            *_unknown(place_of(TABLE), self.file, _BY_NAME),
         ]
+
+
+def checked(name: str, value: Any, place: str = ARGUMENT) -> None:
+    """Raise ``ConfigurationError`` for a value of a kind that the setting cannot be."""
+    kinds = _BY_NAME[name].kinds
+    if value is not None and not isinstance(value, kinds):
+        raise ConfigurationError(
+            f"{name} ({place}): a value of the type {type(value).__name__} "
+            f"cannot be used; expected {' or '.join(_said(kinds))}"
+        )
+
+
+def switch(name: str, value: object) -> bool:
+    """A value that is true or false. Raises ``ConfigurationError`` for anything else."""
+    text = str(value).strip().lower()
+    if text not in _TRUE + _FALSE:
+        raise ConfigurationError(f"{name}: {value!r} is neither true nor false")
+    return text in _TRUE
 
 
 def _said(kinds: Iterable[type]) -> list[str]:
@@ -151,10 +168,11 @@ _BY_NAME = {one.name: one for one in SETTINGS}
 
 def _unknown(place: str, names: Iterable[str], known: Iterable[str]) -> list[str]:
     strange = sorted(set(names) - set(known))
-    return [f"{place}: {name} is no setting{_meant(name, known)}" for name in strange]
+    return [f"{place}: {name} is no setting{meant(name, known)}" for name in strange]
 
 
-def _meant(name: str, known: Iterable[str]) -> str:
+def meant(name: str, known: Iterable[str]) -> str:
+    """The question whether the name that is closest was meant; nothing where none is close."""
     from difflib import get_close_matches
 
     own = {one.removeprefix(_PREFIX): one for one in sorted(known)}
@@ -173,9 +191,12 @@ def project_settings() -> Mapping[str, Any]:
     except FileNotFoundError:
         return {}
     except (AttributeError, OSError, ValueError) as error:
-        FAULTS.count("configuration: pyproject.toml cannot be read", error)
+        FAULTS.once("configuration: pyproject.toml cannot be read", error)
         return {}
-    return settings if isinstance(settings, Mapping) else {}
+    if isinstance(settings, Mapping):
+        return settings
+    FAULTS.once(f"configuration: pyproject.toml: {TABLE} is no table")
+    return {}
 
 
 def hosts_in(given: str | Iterable[str]) -> tuple[str, ...]:

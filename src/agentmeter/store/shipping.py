@@ -199,7 +199,7 @@ def collector_at(
     try:
         return Collector(endpoint, headers_of(headers, token))
     except ValueError as error:
-        raise ConfigurationError(f"otlp (AGENTMETER_OTLP): {error}") from error
+        raise ConfigurationError(f"otlp: {error}") from error
 
 
 def headers_of(given: Mapping[str, str] | str | None, token: str | None) -> dict[str, str]:

@@ -13,11 +13,17 @@ from collections.abc import Mapping
 from typing import Any
 
 from agentmeter.api import instrument, uninstrument
+from agentmeter.integration import available
 from agentmeter.runtime.faults import FAULTS, guarded
+from agentmeter.runtime.naming import (
+    PER_VARIABLE,
+    integrations_named,
+    per_named,
+    unknown_integrations,
+    unknown_per,
+)
 from agentmeter.runtime.owner import FIELDS
-from agentmeter.runtime.settings import ZERO_CODE, hosts_in
-
-PER = ("auto", "process", "http", "none")
+from agentmeter.runtime.settings import ZERO_CODE
 
 
 class AgentmeterInstrumentor:
@@ -42,7 +48,7 @@ class AgentmeterInstrumentor:
 def begin(environment: Mapping[str, str] = os.environ) -> None:
     """Meter this process as its environment says; what fails is counted and goes no further."""
     with guarded("zero-code"):
-        instrument(*hosts_in(environment.get("AGENTMETER_INTEGRATIONS", "")))
+        _switch_on(environment)
     owner = {field: environment.get(f"AGENTMETER_{field.upper()}") or None for field in FIELDS}
     per = _per(environment)
     if per in ("auto", "process"):
@@ -57,13 +63,23 @@ def begin(environment: Mapping[str, str] = os.environ) -> None:
             servers.begin(owner)
 
 
+def _switch_on(environment: Mapping[str, str]) -> None:
+    """All integrations, or those that are named; of which one that does not exist is counted."""
+    named = integrations_named(environment)
+    known = available() if named else {}
+    for problem in unknown_integrations(named, known):
+        FAULTS.once(f"configuration: {problem}")
+    wanted = [name for name in named if name in known]
+    if wanted or not named:
+        instrument(*wanted)
+
+
 def _per(environment: Mapping[str, str]) -> str:
-    default = str(ZERO_CODE["AGENTMETER_REQUEST_PER"])
-    given = environment.get("AGENTMETER_REQUEST_PER", "").strip().lower() or default
-    if given in PER:
-        return given
-    FAULTS.count(f"configuration: AGENTMETER_REQUEST_PER: {given!r} is none of {', '.join(PER)}")
-    return default
+    problem = unknown_per(environment)
+    if problem is None:
+        return per_named(environment)
+    FAULTS.once(f"configuration: {problem}")
+    return str(ZERO_CODE[PER_VARIABLE])
 
 
 __all__ = ["AgentmeterInstrumentor", "begin"]
