@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
-from operator import sub
+from operator import lt
 
 from agentmeter.model.money import CONTEXT
 from agentmeter.pricing.plans import Account, Bill, Cycle, Period, Plan, Traffic, bill, period_of
@@ -139,12 +139,15 @@ def margin(traffic: Traffic, revenue: Revenue, cycle: Cycle, window: Period) -> 
     """The figures of some traffic that brings in ``revenue``, by periods of ``cycle``."""
     places = max(revenue.places, traffic.places)
     units = _scaled(revenue.units, places - revenue.places)
-    costs = _scaled(traffic.costs, places - traffic.places)
+    costs = traffic.costs_at(places)
     served, all_cost = revenue.served, sum(costs)
     if not all(served):
         costs = [cost if there else 0 for cost, there in zip(costs, served, strict=True)]
-    margins = list(map(sub, units, costs))
-    users = _by_user(traffic, margins, served)
+    users = [
+        sum(units[first:after]) - sum(costs[first:after])
+        for user, first, after in traffic.users
+        if user is not None and any(served[first:after])
+    ]
     cost = sum(costs)
     return Margin(
         CONTEXT.add(from_units(sum(units), places), revenue.unshared),
@@ -152,9 +155,9 @@ def margin(traffic: Traffic, revenue: Revenue, cycle: Cycle, window: Period) -> 
         revenue.unshared,
         revenue.invoices,
         sum(served),
-        sum(map((0).__gt__, margins)),
+        sum(map(lt, units, costs)),
         len(users),
-        sum(map((0).__gt__, users.values())),
+        sum(map((0).__gt__, users)),
         len(traffic) - sum(served),
         from_units(all_cost - cost, places),
         _by_period(traffic, units, costs, served, places, cycle, window),
@@ -164,14 +167,6 @@ def margin(traffic: Traffic, revenue: Revenue, cycle: Cycle, window: Period) -> 
 def _scaled(units: Sequence[int], by: int) -> Sequence[int]:
     factor = 10**by
     return [unit * factor for unit in units] if by else units
-
-
-def _by_user(traffic: Traffic, margins: list[int], served: Sequence[int]) -> dict[str, int]:
-    return {
-        user: sum(margins[first:after])
-        for user, first, after in traffic.users
-        if user is not None and any(served[first:after])
-    }
 
 
 def _by_period(

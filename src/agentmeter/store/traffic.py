@@ -9,8 +9,8 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 from functools import cache
 from importlib.resources import files
-from itertools import zip_longest
-from operator import mul
+from itertools import groupby, islice, zip_longest
+from operator import eq, itemgetter, mul
 from typing import Any
 
 import orjson
@@ -24,6 +24,7 @@ from agentmeter.pricing.plans.units import FINEST, in_units, places_of
 from agentmeter.report.traffic import CHARGED, Rate, converted
 from agentmeter.store.engine import Embedded
 from agentmeter.store.leaves import SCALE
+from agentmeter.store.rows import LARGEST
 
 _MARKS = 60
 """Meters whose presence one number tells."""
@@ -90,20 +91,27 @@ def _asked(store: Embedded, rate: Rate) -> _Asked:
             "SELECT DISTINCT unnest(map_keys(own_usage)) AS meter FROM leaves", {}
         )]  # fmt: skip
     values = {f"meter{number}": meter for number, meter in enumerate(own)}
-    sums = {meter: f"sum(m_{meter})" for meter in store.meters}
-    sums |= {meter: f"sum(own_usage[${name}])" for name, meter in values.items()}
-    sums[CHARGED] = "sum(charged)"
-    meters = sorted(sums)
-    currencies, fine = _currencies(store)
-    places = SCALE if fine else FINEST
+    each = {meter: f"m_{meter}" for meter in store.meters}
+    each |= {meter: f"own_usage[${name}]" for name, meter in values.items()}
+    each[CHARGED] = "charged"
+    meters = sorted(each)
+    sums = [f"sum({each[meter]})" for meter in meters]
+    currencies, places, small = _currencies(store)
     sql = _filled(
-        marks=_each(_marks([sums[meter] for meter in meters])),
-        meters=_each(f"coalesce({sums[meter]}, 0)" for meter in meters),
-        costs=_each(_units(f"$currency{at}", places) for at in range(len(currencies))),
+        marks=_each(_marks(sums)),
+        meters=_each(f"CAST(coalesce({one}, 0) AS {_whole(store)})" for one in sums),
+        costs=_each(_units(f"$currency{at}", places, small=small) for at in range(len(currencies))),
         unattributed=UNATTRIBUTED,
     )
     values |= {f"currency{at}": currency for at, currency in enumerate(currencies)}
     return _Asked(sql, values, meters, [rate(one) for one in currencies], places)
+
+
+def _whole(store: Embedded) -> str:
+    """The quickest type that holds every sum of quantities."""
+    names = [f"sum(m_{meter})" for meter in store.meters]
+    ((most, *_),) = store.select(f"SELECT greatest(count(*){_each(names)}) FROM leaves", {})
+    return "BIGINT" if most <= LARGEST and not store.own_meters else "HUGEINT"
 
 
 @cache
@@ -129,22 +137,30 @@ def _marks(sums: Sequence[str]) -> Iterator[str]:
         yield " + ".join(f"CASE WHEN {one} > 0 THEN {1 << bit} ELSE 0 END" for bit, one in own)
 
 
-def _units(currency: str, places: int) -> str:
-    """An amount as a whole number of units; by way of text, which no size overflows."""
-    amount = f"sum(CASE WHEN currency = {currency} THEN cost END)"
-    text = f"CAST(CAST(coalesce({amount}, 0) AS DECIMAL(38, {places})) AS VARCHAR)"
-    return f"CAST(replace({text}, '.', '') AS HUGEINT)"
+def _units(currency: str, places: int, *, small: bool) -> str:
+    """An amount as a whole number of units; a large one by way of text, which always holds it."""
+    amount = f"coalesce(sum(CASE WHEN currency = {currency} THEN cost END), 0)"
+    exact = f"CAST({amount} AS DECIMAL(38, {places}))"
+    if small:
+        return f"CAST({exact} * CAST({10**places} AS DECIMAL({places + 1}, 0)) AS BIGINT)"
+    return f"CAST(replace(CAST({exact} AS VARCHAR), '.', '') AS HUGEINT)"
 
 
-def _currencies(store: Embedded) -> tuple[list[str], bool]:
-    """The currencies in use, and whether an amount has more than twelve decimals."""
+def _currencies(store: Embedded) -> tuple[list[str], int, bool]:
+    """The currencies in use, the places that hold every amount, and whether all of them are small.
+
+    Small is what fits into 64 bits with those places.
+    """
     found = store.select(
-        "SELECT currency, bool_or(cost % CAST('0.000000000001' AS DECIMAL(38, 18)) <> 0) "
+        "SELECT currency, sum(cost), "
+        "bool_or(cost % CAST('0.000000000001' AS DECIMAL(38, 18)) <> 0) "
         "FROM leaves WHERE cost IS NOT NULL AND request_id <> $name "
         "GROUP BY currency ORDER BY currency",
         {"name": UNATTRIBUTED},
     )
-    return [str(row[0]) for row in found], any(row[1] for row in found)
+    places = SCALE if any(row[2] for row in found) else FINEST
+    small = all(in_units(row[1], places) <= LARGEST for row in found)
+    return [str(row[0]) for row in found], places, small
 
 
 _Row = tuple[Any, ...]
@@ -237,17 +253,17 @@ class _Gathered:
 
 def _by_use(rows: list[_Row]) -> list[tuple[list[_Row], Sequence[int]]]:
     """The first, second … use of each request that has so many, and which requests these are."""
+    ids = [row[0] for row in rows]
+    if not any(map(eq, ids, islice(ids, 1, None))):
+        return [(rows, range(len(rows)))]
     found: list[tuple[list[_Row], list[int]]] = []
-    before, use, place = None, 0, -1
-    for row in rows:
-        if row[0] == before:
-            use += 1
-        else:
-            before, use, place = row[0], 0, place + 1
-        if use == len(found):
-            found.append(([], []))
-        found[use][0].append(row)
-        found[use][1].append(place)
+    place = -1
+    for place, (_, own) in enumerate(groupby(rows, key=itemgetter(0))):
+        for use, row in enumerate(own):
+            if use == len(found):
+                found.append(([], []))
+            found[use][0].append(row)
+            found[use][1].append(place)
     return [(found[0][0], range(place + 1)), *found[1:]]
 
 

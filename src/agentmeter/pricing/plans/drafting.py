@@ -49,8 +49,8 @@ class Terms:
 class Draft:
     """An invoice in the making. Amounts are whole units of 10^-``places``.
 
-    ``shares`` is what each of the ``live`` requests caused so far, ``charged`` the part of it that
-    charges are.
+    ``shares`` is what each of the ``live`` requests caused so far, where anything is ``shared``;
+    ``charged`` the part of it that charges are.
     """
 
     plan: Plan
@@ -63,6 +63,7 @@ class Draft:
     charged: list[int] = field(default_factory=list)
     left: list[Left] = field(default_factory=list)
     net: int = 0
+    shared: bool = False
 
     def __post_init__(self) -> None:
         self.shares = [0] * len(self.live)
@@ -82,7 +83,9 @@ class Draft:
         if self.live:
             by = self._key() if weights is None else weights
             if units:
-                self.shares = list(map(add, self.shares, shared(units, by)))
+                parts = shared(units, by)
+                self.shares = list(map(add, self.shares, parts)) if self.shared else parts
+                self.shared = True
             if weights is not None and not all(weights):
                 ids = tuple([one for one, weight in zip(ids, weights, strict=True) if weight])
         figures = (priced.quantity, priced.unit, priced.unit_price, priced.amount)

@@ -15,6 +15,9 @@ def shared(whole: int, weights: Sequence[int]) -> list[int]:
         return _evenly(whole, len(weights))
     if base == len(weights) * weights[0] and min(weights) == weights[0]:
         return _evenly(whole, len(weights))
+    each, rest = divmod(whole, base)
+    if not rest:
+        return [each * weight for weight in weights]
     products = [whole * weight for weight in weights]
     parts = [product // base for product in products]
     left = whole - sum(parts)

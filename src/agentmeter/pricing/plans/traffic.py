@@ -74,6 +74,8 @@ class Traffic:
         default_factory=dict, repr=False, compare=False
     )
 
+    _finer: dict[int, Sequence[int]] = field(default_factory=dict, repr=False, compare=False)
+
     def __post_init__(self) -> None:
         if not isinstance(self.requests, Rows):
             object.__setattr__(self, "requests", sorted(self.requests, key=_place))
@@ -100,6 +102,16 @@ class Traffic:
         if len(by_use) == 1:
             return by_use[0]
         return list(map(sum, zip(*by_use, strict=True))) if by_use else [0] * len(self)
+
+    def costs_at(self, places: int) -> Sequence[int]:
+        """The true cost of each request in finer units, of 10^-``places``."""
+        if places == self.places:
+            return self.costs
+        known = self._finer.get(places)
+        if known is None:
+            factor = 10 ** (places - self.places)
+            known = self._finer[places] = [cost * factor for cost in self.costs]
+        return known
 
     @cached_property
     def cost(self) -> Decimal:
