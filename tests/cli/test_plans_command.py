@@ -61,6 +61,23 @@ def test_the_demo_under_plans(tmp_path: Path) -> None:
     assert [one["total"] for one in json.loads(bills.stdout)] == ["0.03", "0.03", "0.03"]
 
 
+def test_compacted_records_compare_and_bill_the_same(tmp_path: Path) -> None:
+    """Byte for byte, whether the journals are read or the Parquet is asked."""
+    agentmeter("demo", cwd=tmp_path)
+    (tmp_path / "plans.toml").write_text(PLANS)
+    commands = (
+        ("compare", "--json"),
+        ("compare", "--period", "day", "--mix", "feature=research:3", "--json"),
+        ("invoice", "--plan", "pro", "--json"),
+    )
+    before = [agentmeter("plans", *one, "--plans", "plans.toml", cwd=tmp_path) for one in commands]
+    assert agentmeter("compact", cwd=tmp_path).returncode == 0
+    assert not list((tmp_path / ".agentmeter").glob("*.jsonl"))
+    after = [agentmeter("plans", *one, "--plans", "plans.toml", cwd=tmp_path) for one in commands]
+    assert [one.stdout for one in after] == [one.stdout for one in before]
+    assert json.loads(after[0].stdout)["requests"] == 3
+
+
 def test_what_cannot_be_is_told_plainly(tmp_path: Path) -> None:
     """Plans, shifts, accounts and sources: one line, no traceback."""
     (tmp_path / "plans.toml").write_text(PLANS)

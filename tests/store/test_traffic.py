@@ -5,6 +5,7 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
+import duckdb
 import orjson
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -15,6 +16,7 @@ from tests.store.test_agreement import FOREIGN, folders, foreign_entries, told_o
 from tests.store.test_foreign import document
 
 import agentmeter as am
+from agentmeter.cli.plans import recorded_in
 from agentmeter.pricing.plans import Cycle, PlanBook, Traffic
 from agentmeter.report.compare import Question, compare
 from agentmeter.report.compare_document import comparison_document
@@ -138,3 +140,52 @@ def test_any_traffic_compares_the_same(
         compacted(folder)
     again, outside = in_process(build(*priced_now(read(folder).entries, {}, PRICER)))
     assert compared(again, outside) == compared(expected, lost)
+
+
+def test_leaves_of_an_earlier_version_are_made_again(meter: Kept, tmp_path: Path) -> None:
+    """Parquet without the columns that traffic is made of costs time, and changes no figure."""
+    work()
+    journal(tmp_path, meter.entries, meter.tariffs)
+    compacted(tmp_path)
+    made, lost = in_process(meter.report())
+    (file,) = tmp_path.glob("*.leaves.parquet")
+    kept = f"SELECT * EXCLUDE (priced_model, charge, lower_bound) FROM '{file}'"
+    duckdb.sql(kept).to_table("before")
+    duckdb.sql("SELECT * FROM before").write_parquet(str(file))
+    with Embedded(tmp_path, PRICER) as store:
+        assert [one.partition("; ")[2] for one in store.problems] == [
+            "resolved again from its entries"
+        ]
+        found = traffic(store, BOOK.currency, BOOK.rate)
+    assert compared(found, lost) == compared(made, lost)
+
+
+def test_what_sql_does_not_hold_is_added_up_in_python(meter: Kept, tmp_path: Path) -> None:
+    """An amount of twenty decimals: the comparison has it, to the last of them."""
+    with am.request(user="u-1"):
+        am.charge("data.feed", usd="0.00000000000000000003")
+    with am.request(user="u-2"):
+        am.charge("data.feed", usd="0.0000000000000003")
+    journal(tmp_path / "records", meter.entries, meter.tariffs)
+    compacted(tmp_path / "records")
+    found, lost = recorded_in(tmp_path / "records", BOOK)
+    assert found.cost == Decimal("0.00000000000000030003")
+    assert lost == 0
+    assert compared(found, lost) == compared(*in_process(meter.report()))
+
+
+def test_amounts_finer_than_twelve_decimals_and_large_ones_are_exact(
+    meter: Kept, tmp_path: Path
+) -> None:
+    """Fifteen decimals, a rate beside them, and more than 64 bits hold."""
+    for number, amount in enumerate(("0.000000000000003", "12345678901234567.5", "7")):
+        with am.request(user=f"u-{number}"):
+            am.charge("data.feed", amount=amount, currency="EUR")
+            am.charge("data.feed", usd="0.01")
+    journal(tmp_path, meter.entries, meter.tariffs)
+    compacted(tmp_path)
+    made, lost = in_process(meter.report())
+    found, _ = in_sql(tmp_path)
+    assert found.places == made.places == 19
+    assert list(found.requests) == made.requests
+    assert compared(found, lost) == compared(made, lost)

@@ -88,7 +88,9 @@ def compare_plans(
     gc.disable()  # collections in between would take as long as the work
     try:
         shifts = [Shift.parsed(text) for text in mix]
-        traffic, lost = _on_models(source, models, book) if models else _in(where(source), book)
+        traffic, lost = (
+            _on_models(source, models, book) if models else recorded_in(where(source), book)
+        )
         traffic = shifted(traffic, shifts) if shifts else traffic
         question = Question(names, Cycle(period), whole_periods, lost)
         made = compare(traffic, book, random.Random(seed), question)
@@ -122,7 +124,7 @@ def invoice(
     """Write the invoices of the requests recorded in SOURCE under one plan."""
     book = book_from(file)
     try:
-        traffic = traffic_of(made_from(where(source)), book.currency, book.rate)
+        traffic, _ = recorded_in(where(source), book)
         made = _invoices(book, name, traffic, recorded_days_only=recorded)
     except AgentmeterError as error:
         raise click.ClickException(str(error)) from error
@@ -155,7 +157,7 @@ def _shown(made: Comparison, svg: Path | None, *, as_json: bool) -> None:
         click.echo(comparison_text(made))
 
 
-def _in(source: Path, book: PlanBook) -> tuple[Traffic, Decimal]:
+def recorded_in(source: Path, book: PlanBook) -> tuple[Traffic, Decimal]:
     """The traffic recorded in a source, and what work cost that is no request's."""
     if is_compacted(source):
         with opened(source, Choice()) as store:
@@ -173,11 +175,9 @@ def _of(report: Report, book: PlanBook) -> tuple[Traffic, Decimal]:
     return traffic_of(report, book.currency, book.rate), lost
 
 
-def _on_models(
-    source: Path | None, models: tuple[str, ...], book: PlanBook
-) -> tuple[Traffic, Decimal]:
+def _on_models(source: Path, models: tuple[str, ...], book: PlanBook) -> tuple[Traffic, Decimal]:
     """The recorded traffic as it would have cost on other models; no run is repeated."""
     terms = Terms(tuple(replacement(text) for text in models), others=False)
-    entries, tariffs, faults = recorded(where(source))
+    entries, tariffs, faults = recorded(source)
     pricer = pricer_with(project_rate_card())
     return _of(swapped(reprice(entries, tariffs, pricer, terms, faults=faults)), book)

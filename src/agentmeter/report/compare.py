@@ -166,16 +166,14 @@ def _compared(
 def _today(traffic: Traffic, book: PlanBook, billed: Period | None) -> Today | None:
     """What the requests bring in under the plans that they name, where these are in the book."""
     by_plan: dict[str, list[int]] = {}
-    names = set(book.names)
-    for index, name in enumerate(traffic.accounts("plan")):
+    names, plans = set(book.names), traffic.accounts("plan")
+    for index, name in enumerate(plans):
         if name in names:
             by_plan.setdefault(str(name), []).append(index)
     if not by_plan:
         return None
     parts = [(at, _of_plan(name, traffic.only(at), book, billed)) for name, at in by_plan.items()]
-    told = bytearray(len(traffic))
-    for index in (index for indices, _ in parts for index in indices):
-        told[index] = 1
+    told = bytearray(name in names for name in plans)
     return Today(told, put_together(parts, len(traffic)))
 
 

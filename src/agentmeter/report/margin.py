@@ -89,8 +89,6 @@ def revenue_under(
         (indices, _revenue(one, rate))
         for indices, one in bills_under(versions, traffic, accounts, window, rate)
     ]
-    if len(parts) == 1 and len(parts[0][0]) == len(traffic):
-        return parts[0][1]
     return put_together(parts, len(traffic))
 
 
@@ -123,6 +121,8 @@ def _revenue(billed: Bill, rate: Decimal) -> Revenue:
 
 def put_together(parts: Sequence[tuple[Sequence[int], Revenue]], count: int) -> Revenue:
     """Revenue over ``count`` requests from that over parts of them, by index."""
+    if len(parts) == 1 and len(parts[0][0]) == count:
+        return parts[0][1]
     places = max((one.places for _, one in parts), default=0)
     units, served = [0] * count, bytearray(count)
     unshared, invoices = Decimal(0), 0
