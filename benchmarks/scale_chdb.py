@@ -1,7 +1,8 @@
 """The same calls as spans of the collector's table, on ClickHouse's engine in process (``chdb``).
 
-The real client asks over loopback; beside each question stands one by hand over the same table. The
-table is filled by the engine itself, a span for each call and one for each request.
+The real client asks over loopback; beside each question stands one by hand over the same table, in
+the two ways that there are: with each attribute as a column of its own, which is how one writes it,
+and with the map read once. The table is filled by the engine itself, a span for each call and one for each request.
 """
 
 import tempfile

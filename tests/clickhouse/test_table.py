@@ -103,9 +103,11 @@ def test_one_data_set_is_one_set_of_figures_everywhere(
     found = in_server(table)
     for name, rows in found.items():
         assert rows == expected[name], f"ClickHouse: {name}"
-    one = next(one for one in report.requests if len(one.tree.children) > 2)
-    made = request_report(table, one.request_id, PRICER).only(one.request_id)
-    assert made.to_json()["requests"] == report.only(one.request_id).to_json()["requests"]
+    for one in report.requests:
+        alone = report.only(one.request_id).to_json()["requests"]
+        for asked in (one.request_id, one.request_id[:-1]):
+            made = request_report(table, asked, PRICER).only(one.request_id)
+            assert made.to_json()["requests"] == alone, asked
     assert orjson.dumps(reported(folder)) == orjson.dumps(values), "journal"
     assert rolled_up(folder) == expected, "DuckDB over the journal"
     compacted(folder)
@@ -177,6 +179,7 @@ MODELS = (
     ("mistral", "mistral-large-latest"), ("x-ai", "grok-4"),
 )  # fmt: skip
 START = 1_700_000_000_000_000_000
+DAY = 86_400 * 10**9
 
 
 def priced_records() -> tuple[list[Entry], dict[str, Tariff]]:
@@ -216,6 +219,52 @@ def test_prices_in_sql_are_those_of_python(tmp_path: Path, engine: Engine, table
     assert of_spans(engine) == []
     assert any(len({rate.price for rate in tariff.rates if rate.meter == "input"}) > 1
                for tariff in tariffs.values())  # fmt: skip
+
+
+def lasting(number: int, call: Call, began: int, called: int) -> list[Entry]:
+    """A request with one call, long after it has begun."""
+    root, scope, request = f"{number:016x}", f"{number + 1:016x}", f"{number:032x}"
+    return [
+        Record(request, root, None, Kind.REQUEST, "r", Owner("u-1"), began, called,
+               trace_id=request, span_id=root, children=1),
+        Record(request, scope, root, Kind.CALL, "late", Owner("u-1"), called, called + 1,
+               call=call, trace_id=request, span_id=scope, position=1),
+    ]  # fmt: skip
+
+
+def test_since_reads_no_more_than_it_has_to(
+    tmp_path: Path, engine: Engine, table: Address
+) -> None:
+    """Of years of requests the last month: what a folder has under that choice, with tariffs that
+    were sent before it, and without a request that began before it and has gone on since.
+    """
+    entries, tariffs = priced_records()
+    records = [entry for entry in entries if isinstance(entry, Record)]
+    since = max(one.started_ns for one in records) - 30 * DAY
+    (call,) = [one.call for one in records[:1]]
+    assert call is not None
+    entries += lasting(9001, call, since - 40 * DAY, since + DAY)
+    entries += lasting(9003, call, since, since + 20 * DAY)
+    journal(tmp_path / "j", entries, tariffs)
+    filled(engine, table, tmp_path / "j")
+    from agentmeter.store.engine import Embedded
+
+    choice = Choice(since)
+    engine.asked.clear()
+    with (
+        Embedded(tmp_path / "j", PRICER) as folder,
+        SpanTable(table, PRICER, since_ns=since) as store,
+    ):
+        for by in ("request", "model", "user"):
+            assert rollup(store, by, choice) == rollup(folder, by, choice), by
+        assert distribution(store, choice) == distribution(folder, choice)
+        requests = {row.key for row in rollup(store, "request", choice)}
+    assert f"{9003:032x}" in requests
+    assert f"{9001:032x}" not in requests
+    assert len(requests) < len(records) / 4
+    asked = [sql for sql in engine.asked if "agentmeter.scope.kind" in sql]
+    assert asked
+    assert all("Timestamp >= fromUnixTimestamp64Nano(" in sql for sql in asked)
 
 
 def test_a_tariff_that_was_never_sent_is_the_pricers_if_it_is_the_same(

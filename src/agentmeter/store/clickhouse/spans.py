@@ -50,14 +50,12 @@ class Spans:
 
     def untold(self) -> Iterator[Read]:
         """The spans without a request, of all traces that have a GenAI span among them."""
-        asked = self._text(names.REQUEST_ID)
-        entry = self._text(names.ENTRY)
-        blank = f"{asked} = '' AND {entry} = ''"
+        asked = self._questions
         traces = (
-            f"SELECT TraceId FROM {self._questions.spans} WHERE {self._questions.when} AND {blank} "
-            f"AND {self._questions.telling}"
+            f"SELECT TraceId FROM {asked.spans} WHERE {asked.when} AND {self._blank} AND "
+            f"{asked.telling}"
         )
-        rows = self._server.stream(self._select(f"{blank} AND TraceId IN ({traces})"))
+        rows = self._server.stream(self._select(f"{self._blank} AND TraceId IN ({traces})"))
         yield from map(self._read, rows)
 
     def named(self, request_id: str) -> Contents:
@@ -65,22 +63,43 @@ class Spans:
 
         The spans of its traces that name no request are among it, and so is what is shared.
         """
-        asked, told = self._text(names.REQUEST_ID), {"request_id": request_id}
         contents = Contents()
-        self._take(contents, f"{asked} = $request_id", told)
-        if not contents.entries and request_id:
-            self._take(contents, f"startsWith({asked}, $request_id)", told)
-        shares = f"position({self._text(names.SHARES)}, concat(':', $request_id)) > 0"
-        self._take(contents, f"{self._layout.has(names.SHARES)} AND {shares}", told)
+        for where in self._naming():
+            self._take(contents, where, {"request_id": request_id})
+            if contents.entries or not request_id:
+                break
+        self._take_shared(contents, request_id)
         self._take_untold(contents)
         return contents
+
+    def _naming(self) -> Iterator[str]:
+        """What is tried: the id, which an index finds; that of a trace of others; its beginning."""
+        asked = self._text(names.REQUEST_ID)
+        yield f"{asked} = $request_id"
+        yield f"TraceId = $request_id AND {self._blank}"
+        yield f"startsWith(if({self._blank}, TraceId, {asked}), $request_id)"
+
+    @property
+    def _blank(self) -> str:
+        """Whether a span names no request."""
+        return f"{self._text(names.REQUEST_ID)} = '' AND {self._text(names.ENTRY)} = ''"
+
+    def _take_shared(self, contents: Contents, request_id: str) -> None:
+        """Add the requests that have done work which this one shares, with all that amends it."""
+        shares = f"position({self._text(names.SHARES)}, concat(':', $request_id)) > 0"
+        done = Contents()
+        where = f"{self._layout.has(names.SHARES)} AND {shares}"
+        self._take(done, where, {"request_id": request_id})
+        others = {one.request_id for one in done.entries}
+        for found in self.of_requests(sorted(others - {one.request_id for one in contents.entries})):
+            for read in found:
+                contents.take(read)
 
     def _take_untold(self, contents: Contents) -> None:
         """Add the spans without a request of the traces that records are in."""
         traces = {one.trace_id for one in contents.entries if isinstance(one, Record)}
         if traces:
-            blank = f"{self._text(names.REQUEST_ID)} = '' AND {self._text(names.ENTRY)} = ''"
-            where = f"TraceId IN (SELECT trace_id FROM traces) AND {blank}"
+            where = f"TraceId IN (SELECT trace_id FROM traces) AND {self._blank}"
             self._take(contents, where, {}, {"traces": ids(sorted(traces), "trace_id")})
 
     def _take(
