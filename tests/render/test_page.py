@@ -365,6 +365,23 @@ def test_a_tree_deeper_than_any_stack(tab: Page, tmp_path: Path) -> None:
     assert tab.get_by_role("treeitem").count() == 600
 
 
+def test_a_long_name_takes_no_more_than_a_few_lines(tab: Page, tmp_path: Path) -> None:
+    """It is whole when pointed at, and leaves the instant beside it on one line."""
+    name = "a" * 3000
+    with metered() as meter:
+        for _ in range(2):
+            with am.request("ask", user=name, feature=name):
+                am.charge("search", usd="0.01")
+    opened(tab, shown(tab, tmp_path, page_value(meter.report(), NOW)["report"]), "overview")
+    cells = tab.locator(".long")
+    assert [one.get_attribute("title") for one in cells.all()] == [name] * cells.count()
+    assert cells.count() >= 3
+    lines = "e => e.clientHeight / parseFloat(getComputedStyle(e).fontSize)"
+    assert all(one.evaluate(lines) < 6 for one in cells.all())
+    when = tab.locator('.list td[data-name="when"] time').first
+    assert when.evaluate("e => e.getClientRects().length") == 1
+
+
 @pytest.mark.parametrize("name", ["__proto__", "constructor", "toString", "\ud800"])
 def test_names_that_every_object_has(tab: Page, tmp_path: Path, name: str) -> None:
     """Are names like any other, of requests, reasons, keys and tags."""

@@ -100,6 +100,11 @@ export function duration(us: number): string {
   return `${Math.floor(seconds / 3600)} h ${Math.floor((seconds % 3600) / 60)} min`;
 }
 
+/** How long something took, from whole milliseconds. */
+export function took(ms: number): string {
+  return ms ? duration(ms * 1000) : "< 1 ms";
+}
+
 const MONTHS = "Jan Feb Mar Apr May Jun Jul Aug Sep Oct Nov Dec".split(" ");
 
 /** An instant in UTC, as far as the step goes: `24 Nov 14:00`. */
@@ -124,7 +129,11 @@ export function percentText(percent: string | null, signed = false): string {
   return `${signed && Number(percent) > 0 ? "+" : ""}${text}%`;
 }
 
-/** What stands where a name is absent. */
+/** Characters of a name that are shown whatever happens. */
+const LONG = 80;
+
+/** What stands where a name is absent; a long one is cut to a few lines. */
 export function named(name: string | null | undefined): Child {
-  return name ? name : h("span", { class: "none" }, "\u2013");
+  if (!name) return h("span", { class: "none" }, "\u2013");
+  return name.length > LONG ? h("span", { class: "long", title: name }, name) : name;
 }

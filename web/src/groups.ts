@@ -2,7 +2,7 @@
 
 import { asTable, column, largest, meterBar, place } from "./bars";
 import { card, choice, h, type Child } from "./dom";
-import { amountText, brief, count, counted, instant, money, percentText, placesFor } from "./figures";
+import { amountText, brief, count, counted, instant, money, named, percentText, placesFor } from "./figures";
 import { amend, route } from "./route";
 import type { Group, GroupRow, Report } from "./value";
 
@@ -101,7 +101,7 @@ function line(
   group: Group,
 ): HTMLElement {
   const swatch = h("span", { class: `swatch s${at < group.series.length ? at : REST}`, "aria-hidden": "true" });
-  const name = row.key === "-" ? h("span", { class: "none" }, "none") : row.key;
+  const name = row.key === "-" ? h("span", { class: "none" }, "none") : named(row.key);
   const waste = place(row.waste) ? money(row.waste, currency, { places }) : h("span", { class: "none" }, "\u2013");
   return h(
     "tr",

@@ -2,7 +2,7 @@
 
 import { place } from "./bars";
 import { card, choice, h, type Child } from "./dom";
-import { amountText, brief, count, counted, duration, moneys, percentText, time } from "./figures";
+import { amountText, brief, count, counted, duration, moneys, percentText, time, took } from "./figures";
 import { details } from "./details";
 import { flame, flameStep } from "./flame";
 import { provenanceCard } from "./provenance";
@@ -102,7 +102,7 @@ function figures(row: Row, detail: Detail): HTMLElement {
     figure("Waste", h("span", { class: waste.length ? "lostText" : "" }, moneys(detail.waste)), h("span", {}, ...waste)),
     figure("Calls", count(row.calls), `${counted(row.attempts, "attempt")} \u00b7 ${evidence.join(", ")}`),
     figure("Tokens", brief(row.tokens), tokens.join(", ")),
-    figure("Took", duration(row.duration_ms * 1000), row.status === "ok" ? "ended well" : row.status.replace("_", " ")),
+    figure("Took", took(row.duration_ms), row.status === "ok" ? "ended well" : row.status.replace("_", " ")),
   );
 }
 

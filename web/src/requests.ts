@@ -2,7 +2,7 @@
 
 import { largest, meterBar, place } from "./bars";
 import { h, type Child } from "./dom";
-import { amountText, brief, count, counted, duration, money, moneys, named, placesFor, time } from "./figures";
+import { amountText, brief, count, counted, money, moneys, named, placesFor, time, took } from "./figures";
 import { amend, route, toRequest } from "./route";
 import type { Report, Row } from "./value";
 import { rowsOf } from "./value";
@@ -174,7 +174,7 @@ function line(report: Report, row: Row, places: number, most: number): HTMLEleme
     row.gaps ? h("span", { class: "flag warn" }, "not priced in full") : null,
     row.status === "ok" ? null : h("span", { class: "flag" }, STATUS[row.status] ?? row.status),
   ];
-  const link = h("a", { href: toRequest(row.id), id: `open-${row.id}` }, h("span", { class: "name" }, row.name || "request"));
+  const link = h("a", { href: toRequest(row.id), id: `open-${row.id}` }, h("span", { class: "name" }, named(row.name || "request")));
   const id = h("code", { title: row.id }, row.id.slice(0, 8));
   const waste = place(row.waste) ? money(row.waste, currency, { places }) : h("span", { class: "none" }, "\u2013");
   const cost = money(row.cost, currency, { places, bound: Boolean(row.lower_bound) });
@@ -183,7 +183,7 @@ function line(report: Report, row: Row, places: number, most: number): HTMLEleme
     "tr",
     { "data-id": row.id },
     h("th", { scope: "row", class: "request" }, link, " ", id, ...flags),
-    h("td", { "data-name": "when", title: `took ${duration(row.duration_ms * 1000)}` }, time(row.started_at)),
+    h("td", { "data-name": "when", title: `took ${took(row.duration_ms)}` }, time(row.started_at)),
     h("td", { "data-name": "user" }, named(row.user)),
     h("td", { "data-name": "tenant" }, named(row.tenant)),
     h("td", { "data-name": "feature" }, named(row.feature)),
