@@ -144,6 +144,28 @@ def test_a_process_that_did_not_ask_leads_the_usage_home(
     assert meter.report().unattributed is None or meter.report().unattributed.calls == 0
 
 
+@pytest.mark.parametrize("home", ["asks", None])
+def test_however_many_processes_look_it_is_one_call(
+    home: str | None, meter: Kept, client: openai.OpenAI
+) -> None:
+    """Of who asked; unattributed, and once, where nobody that is metered did."""
+    if home is None:
+        am.uninstrument()
+    with am.request(user="asks"):
+        response = client.responses.create(**GPT, background=True)
+    am.instrument("openai")
+    for _ in range(3):
+        AWAITED.forget()  # what another process knows
+        with am.request(user="looks"):
+            poll(client, response)
+    COUNTER.settle()
+    report = build(meter.entries, meter.tariffs)
+    calls = [(one.tree.record.owner.user, one.calls) for one in report.requests if one.calls]
+    calls += [(None, report.unattributed.calls)] if report.unattributed is not None else []
+    assert calls == [(home, 1)]
+    assert dict(report.usage) == USED
+
+
 ENDPOINTS: dict[str, dict[str, Any]] = {
     "/v1/chat/completions": {"model": "gpt-5", "messages": [{"role": "user", "content": "hi"}]},
     "/v1/responses": GPT,

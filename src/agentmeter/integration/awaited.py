@@ -3,13 +3,15 @@
 Work in the background is one call, however often it is looked at: the first answer that tells its
 usage amends the call, also after the request that it is of has ended. A process that did not begin
 it leaves a call of its own with the response's id, by which whoever reads the journal takes the two
-for one.
+for one. However many processes look, they leave one and the same, since its id is made from the
+response's.
 """
 
 from collections import OrderedDict
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from agentmeter.integration.identity import identity
 from agentmeter.model import REPORTED, Call, Evidence, Status
 from agentmeter.runtime.call import CallScope
 from agentmeter.runtime.faults import guarded
@@ -67,6 +69,7 @@ class Awaited:
 
 def _of_another_process(scope: CallScope, said: Call, known: Mapping[str, Evidence]) -> None:
     scope.observer = _OBSERVER
+    scope.scope_id = identity("retrieved", scope.facts.response_id or "", 8)
     scope.open(None)
     scope.update(usage=said.usage, evidence=known)
     scope.close(status=Status.OK)

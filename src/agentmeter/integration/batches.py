@@ -7,13 +7,13 @@ leaves them without a request, below that place, and whoever reads the journal b
 Where no metered process created the batch they are of the scope that read them.
 """
 
-import hashlib
 import json
 from collections import OrderedDict
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator
 from dataclasses import replace
 from typing import Any
 
+from agentmeter.integration.identity import identity
 from agentmeter.model import REPORTED, Call, Record, Status
 from agentmeter.runtime.call import CallScope
 from agentmeter.runtime.context import current_scope
@@ -28,10 +28,6 @@ _STATED = (
 )
 
 
-def _id(kind: str, name: str, size: int) -> str:
-    return hashlib.blake2b(f"{kind} {name}".encode(), digest_size=size).hexdigest()
-
-
 class _Created(StepScope):
     """Where a batch was created: its span is found by whoever knows the batch's id."""
 
@@ -41,7 +37,7 @@ class _Created(StepScope):
 
     def _record(self, call: Call | None) -> Record:
         made = super()._record(call)
-        return replace(made, trace_id=_id("batch", self._batch_id, 16), span_id=_SPAN)
+        return replace(made, trace_id=identity("batch", self._batch_id, 16), span_id=_SPAN)
 
 
 class _Result(CallScope):
@@ -61,7 +57,7 @@ class _Result(CallScope):
 
     def _record(self, call: Call | None) -> Record:
         made = super()._record(call)
-        return replace(made, trace_id=_id("batch", self._batch_id, 16), parent_span_id=_SPAN)
+        return replace(made, trace_id=identity("batch", self._batch_id, 16), parent_span_id=_SPAN)
 
 
 _SPAN = "ba7c4" + "0" * 11
@@ -99,7 +95,7 @@ class Batches:
         step = self._created.get(batch_id)
         said = {name: value for name in _STATED if (value := getattr(call, name))}
         scope = CallScope(**said) if step is not None else _Result(batch_id, **said)
-        scope.scope_id = _id("batch", result_id, 8)
+        scope.scope_id = identity("batch", result_id, 8)
         scope.open(step if step is not None else current_scope())
         known = call.evidence or dict.fromkeys(call.usage, REPORTED)
         scope.update(usage=call.usage, evidence=known, batch=True)
