@@ -14,6 +14,7 @@ from agentmeter.model import Call, Entry, Kind, Owner, Record, Usage
 from agentmeter.report.document import document
 from agentmeter.report.report import build
 from agentmeter.store.compact import compact
+from agentmeter.store.lines import HEAD, TAIL
 from agentmeter.store.one_request import read_one
 from agentmeter.store.reader import read
 
@@ -84,6 +85,22 @@ def test_what_is_entangled_needs_the_whole_folder(
     if compacts:
         compacted(tmp_path)
     assert read_one(tmp_path, ONE) is None
+
+
+def test_a_line_that_is_spelled_otherwise_is_read_all_the_same(tmp_path: Path) -> None:
+    """With its keys in another order, or its characters escaped, as JSON may have them."""
+    named = "r-\u00e9"
+    journal(tmp_path, [call(named, 1), call(named, 2), call(named, 3), call(OTHER, 4)])
+    (file,) = tmp_path.glob("*.jsonl")
+    own, swapped, escaped, other = file.read_bytes().splitlines(keepends=True)
+    span = orjson.loads(swapped[len(HEAD) : -len(TAIL)])
+    span["attributes"] = [dict(reversed(one.items())) for one in span["attributes"]]
+    swapped = HEAD + orjson.dumps(span) + TAIL
+    escaped = escaped.replace(named.encode(), b"r-\\u00e9")
+    file.write_bytes(own + swapped + escaped + other)
+    found = read_one(tmp_path, named)
+    assert found is not None
+    assert sorted(one.scope_id[-1] for one in found.entries) == ["1", "2", "3"]
 
 
 def test_a_torn_line_is_told_of(tmp_path: Path) -> None:

@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 _NAMED = b'"' + names.REQUEST_ID.encode() + b'","value":{"stringValue":"'
 _ASIDE = (b'"' + names.TARIFF_BODY.encode() + b'"', b'{"stringValue":"faults"}')
 _LOOSE = (_NAMED + b'"', _NAMED + UNATTRIBUTED.encode(), b'"' + names.SHARES.encode() + b'"')
+_ESCAPES = (b"\\u", b"\\/")
+"""Characters written as somebody else may: of ours only control characters are."""
 _LAST = "\U0010ffff"
 
 _TOUCHING = f"""SELECT 1 FROM read_parquet($file) WHERE
@@ -48,8 +50,7 @@ class _Search:
         wanted = (_NAMED + orjson.dumps(self.beginning)[1:-1], *_ASIDE, *_LOOSE)
         with file.open("rb") as lines:
             for number, line in enumerate(lines, 1):
-                whole = line.startswith(HEAD) and line.endswith(TAIL)
-                if not whole or any(one in line for one in wanted):
+                if not _is_plain(line) or any(one in line for one in wanted):
                     found = Contents()
                     if line.strip():
                         read_line(line, f"{file}, line {number}", found)
@@ -133,6 +134,16 @@ class _Search:
     def responses(self) -> list[str]:
         """The responses that their calls name."""
         return sorted({one for one in map(_response, self.contents.entries) if one})
+
+
+def _is_plain(line: bytes) -> bool:
+    """Whether a line says as we write it which request it is of, if of any."""
+    return (
+        line.startswith(HEAD)
+        and line.endswith(TAIL)
+        and _NAMED in line
+        and not any(escape in line for escape in _ESCAPES)
+    )
 
 
 class _NotByItselfError(Exception):
