@@ -37,7 +37,9 @@ Rows = list[dict[str, str]]
 Answers = dict[str, Rows]
 
 
-def call(usage: am.Usage | None, model: str = "gpt-5", error: type[BaseException] | None = None) -> None:
+def call(
+    usage: am.Usage | None, model: str = "gpt-5", error: type[BaseException] | None = None
+) -> None:
     try:
         with am.call(provider="openai", model=model) as one:
             if usage is not None:
@@ -94,9 +96,7 @@ def answered(engine: Engine, found: tuple[ReadableSpan, ...], columns: Columns) 
     table = "otel_traces" if columns == "map" else "otel_traces_json"
     engine.create("grafana", table)
     exported(engine, f"grafana.{table}", map(told, (*found, *found[:20])))  # some delivered twice
-    return {
-        title: rows_of(engine, filled(sql, table)) for title, sql in queries(columns).items()
-    }
+    return {title: rows_of(engine, filled(sql, table)) for title, sql in queries(columns).items()}
 
 
 def filled(sql: str, table: str) -> str:
@@ -174,11 +174,24 @@ def test_the_distribution_is_by_nearest_rank(seen: tuple[Report, Answers]) -> No
     """From the median to one in a thousand, over all requests, those that cost nothing as well."""
     report, answers = seen
     costs = sorted(one.amounts.get("USD", Decimal(0)) for one in report.requests)
-    wanted = {"p50": 500, "p75": 750, "p90": 900, "p95": 950, "p99": 990, "p99.9": 999, "p100": 1000}
-    assert {row["percentile"]: usd(row["cost of a request"]) for row in answers["What a request costs"]} == {
-        name: plain(costs[-(-permille * len(costs) // 1000) - 1]) for name, permille in wanted.items()
+    wanted = {
+        "p50": 500,
+        "p75": 750,
+        "p90": 900,
+        "p95": 950,
+        "p99": 990,
+        "p99.9": 999,
+        "p100": 1000,
     }
-    assert plain(nearest_rank(costs, 50)) == usd(answers["What a request costs"][0]["cost of a request"])
+    assert {
+        row["percentile"]: usd(row["cost of a request"]) for row in answers["What a request costs"]
+    } == {
+        name: plain(costs[-(-permille * len(costs) // 1000) - 1])
+        for name, permille in wanted.items()
+    }
+    assert plain(nearest_rank(costs, 50)) == usd(
+        answers["What a request costs"][0]["cost of a request"]
+    )
 
 
 def test_the_dearest_requests_are_the_reports(seen: tuple[Report, Answers]) -> None:
@@ -195,7 +208,9 @@ def test_the_dearest_requests_are_the_reports(seen: tuple[Report, Answers]) -> N
     ]
     assert found[:10] == expected[:10]
     owners = {one.request_id: one.view.owner for one in report.requests}
-    assert all(owners[row["request"]].tenant == row["tenant"] for row in answers["The dearest requests"])
+    assert all(
+        owners[row["request"]].tenant == row["tenant"] for row in answers["The dearest requests"]
+    )
 
 
 def test_waste_and_what_has_no_price(seen: tuple[Report, Answers]) -> None:

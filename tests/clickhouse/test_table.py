@@ -232,9 +232,7 @@ def lasting(number: int, call: Call, began: int, called: int) -> list[Entry]:
     ]  # fmt: skip
 
 
-def test_since_reads_no_more_than_it_has_to(
-    tmp_path: Path, engine: Engine, table: Address
-) -> None:
+def test_since_reads_no_more_than_it_has_to(tmp_path: Path, engine: Engine, table: Address) -> None:
     """Of years of requests the last month: what a folder has under that choice, with tariffs that
     were sent before it, and without a request that began before it and has gone on since.
     """

@@ -22,7 +22,10 @@ def test_the_dashboard_is_complete_for_import() -> None:
     assert max(x for x, _ in taken) == 23
     for panel in made["panels"]:
         (target,) = panel["targets"]
-        assert target["datasource"] == {"type": "grafana-clickhouse-datasource", "uid": "${datasource}"}
+        assert target["datasource"] == {
+            "type": "grafana-clickhouse-datasource",
+            "uid": "${datasource}",
+        }
         assert not re.search(r"@|(?<!:):[a-z]", target["rawSql"])
     assert [panel["title"] for panel in made["panels"]] == [panel.title for panel in PANELS]
     used = set(re.findall(r"\$\{(\w+)\}", dashboard())) - {"DS_CLICKHOUSE"}

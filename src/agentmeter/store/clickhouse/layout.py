@@ -27,10 +27,9 @@ class Layout:
     """How attributes are reached in SQL, and read where whole spans are fetched.
 
     ``text`` gives the expression of one attribute as text, blank where it is absent; ``has`` that
-    of whether it is there, by the table's index of names where it has one; ``names`` is that of
-    the names of all; ``body`` that of all attributes, which ``read`` makes a mapping of.
-    ``resource`` gives the expression of one attribute of the resource. ``spans`` gives what a
-    question reads of a table.
+    of whether it is there, by the table's index of names where it has one; ``resource`` that of one
+    attribute of the resource. ``names`` is the expression of the names of all, ``body`` that of all
+    attributes, which ``read`` makes a mapping of. ``spans`` gives what is read of a table.
     """
 
     text: Callable[[str], str]

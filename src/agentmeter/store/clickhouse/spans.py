@@ -90,8 +90,9 @@ class Spans:
         done = Contents()
         where = f"{self._layout.has(names.SHARES)} AND {shares}"
         self._take(done, where, {"request_id": request_id})
+        known = {one.request_id for one in contents.entries}
         others = {one.request_id for one in done.entries}
-        for found in self.of_requests(sorted(others - {one.request_id for one in contents.entries})):
+        for found in self.of_requests(sorted(others - known)):
             for read in found:
                 contents.take(read)
 
