@@ -2,8 +2,8 @@
 
 The real client asks over loopback; beside each question stands one by hand over the same table, in
 the two ways that there are: with each attribute as a column of its own, which is how one writes it,
-and with the map read once. The table is filled by the engine itself, a span for each call and one for
-each request.
+and with the map read once. The table is filled by the engine itself, a span for each call and one
+for each request.
 """
 
 import tempfile

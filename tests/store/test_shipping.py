@@ -259,7 +259,7 @@ def test_a_dead_collector_is_told_of_by_the_doctor(tmp_path: Path) -> None:
 @pytest.mark.parametrize("address", ["collector:4318", "ftp://host", "http://", "http://h:x"])
 def test_what_is_no_address_is_refused_at_once(address: str) -> None:
     """A setting that cannot be used is said when it is made."""
-    with pytest.raises(ConfigurationError, match="^otlp: "):
+    with pytest.raises(ConfigurationError, match=r"^otlp: "):
         am.configure(otlp=address)
 
 

@@ -88,9 +88,8 @@ def compare_plans(
     gc.disable()  # collections in between would take as long as the work
     try:
         shifts = [Shift.parsed(text) for text in mix]
-        traffic, lost = (
-            _on_models(source, models, book) if models else recorded_in(where(source), book)
-        )
+        place = where(source)
+        traffic, lost = _on_models(place, models, book) if models else recorded_in(place, book)
         traffic = shifted(traffic, shifts) if shifts else traffic
         question = Question(names, Cycle(period), whole_periods, lost)
         made = compare(traffic, book, random.Random(seed), question)
