@@ -1,4 +1,5 @@
-"""Meters ``litellm`` 1.106: completions, streams, embeddings and rankings, and its router.
+"""Meters ``litellm`` from 1.106 on: completions, streams, Responses, embeddings, rankings, pictures
+and audio, and its router.
 
 litellm is not imported for it, since that takes seconds and asks the network for prices: whenever
 the application imports it, it is metered.
