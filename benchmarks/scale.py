@@ -594,7 +594,7 @@ def main() -> None:
             from benchmarks.scale_chdb import measured as measured_chdb
 
             leaves = folder / leaves_name("made")
-            answer = in_a_process(measured_chdb, leaves, PRICER, tariffs())
+            answer = in_a_process(measured_chdb, leaves)
             show("ClickHouse's engine, over spans", answer)
         if options.ingest:
             ingest(work, options.ingest)

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from agentmeter.model.money import plain
-from agentmeter.pricing import Pricer, Tariff
+from agentmeter.pricing import Tariff
 from agentmeter.store.choice import Choice
 from agentmeter.store.clickhouse.address import address
 from agentmeter.store.clickhouse.table import SpanTable, request_report
@@ -100,25 +100,26 @@ def _bare(tariffs: list[Tariff], spans: str = "scale.otel_traces") -> dict[str, 
     }
 
 
-def measured(leaves: Path, pricer: Pricer, tariffs: list[Tariff], told: Any) -> None:
+def measured(leaves: Path, told: Any) -> None:
     """Fill the table, ask, and tell the seconds: ours and by hand."""
-    from benchmarks.scale import best, peak_memory
+    from benchmarks.scale import PRICER, best, peak_memory, tariffs
     from tests.clickhouse.collector import exported
     from tests.clickhouse.front import Engine, Front
 
     from agentmeter.store.lines import line_of
 
+    known = tariffs()
     with tempfile.TemporaryDirectory(dir=leaves.parent) as work:
         engine = Engine(Path(work))
         engine.create("scale")
-        exported(engine, "scale.otel_traces", [line_of(tariff_fields(one)) for one in tariffs])
+        exported(engine, "scale.otel_traces", [line_of(tariff_fields(one)) for one in known])
         engine.run("SET max_partitions_per_insert_block = 10000")
         for sql in (CALLS, ROOTS):
             engine.run(sql.replace("{file}", str(leaves)))
         with Front(engine) as front:
             where = address(f"clickhouse://127.0.0.1:{front.port}/scale")
             before = time.perf_counter()
-            with SpanTable(where, pricer) as store:
+            with SpanTable(where, PRICER) as store:
                 opening = time.perf_counter() - before
                 assert not store.problems, store.problems
                 tenant = Choice(conditions=("tenant=tenant-0",))
@@ -128,7 +129,7 @@ def measured(leaves: Path, pricer: Pricer, tariffs: list[Tariff], told: Any) -> 
                     "percentiles": lambda: distribution(store),
                     "features of a tenant": lambda: rollup(store, "feature", tenant),
                 }
-                bare, once = _bare(tariffs), _bare(tariffs, ONCE)
+                bare, once = _bare(known), _bare(known, ONCE)
                 found: dict[str, tuple[float, float]] = {}
                 for name, run in asked.items():
                     found[name] = best(run, 2), best(lambda sql=bare[name]: engine.run(sql), 2)
@@ -143,7 +144,7 @@ def measured(leaves: Path, pricer: Pricer, tariffs: list[Tariff], told: Any) -> 
                 assert by_model[model] == cost, (model, by_model[model], cost)
             one = f"SELECT SpanAttributes FROM scale.otel_traces WHERE {REQUEST} = '{wanted}'"
             found["one request, as a tree"] = (
-                best(lambda: request_report(where, wanted, pricer), 2),
+                best(lambda: request_report(where, wanted, PRICER), 2),
                 best(lambda: engine.run(one), 2),
             )
             plain = bare["by model"].replace(f"uniqExact({REQUEST}), ", "")

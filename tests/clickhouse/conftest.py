@@ -11,13 +11,15 @@ if TYPE_CHECKING:
 
 
 @pytest.fixture(scope="session")
-def engine(tmp_path_factory: pytest.TempPathFactory) -> "Engine":
+def engine(tmp_path_factory: pytest.TempPathFactory) -> Iterator["Engine"]:
     """ClickHouse's engine, with nothing in it."""
     pytest.importorskip("chdb", reason="python -m tests.clickhouse.run makes an environment for it")
     from tests.clickhouse.front import Engine
 
     folder: Path = tmp_path_factory.mktemp("engine")
-    return Engine(folder)
+    running = Engine(folder)
+    yield running
+    running.close()
 
 
 @pytest.fixture
