@@ -19,6 +19,7 @@ from tests.zero_code.running import ASK, environment, reported, run
 APPS = (
     ASK
     + """
+import asyncio
 from fastapi import FastAPI
 from starlette.responses import StreamingResponse
 import agentmeter as am
@@ -39,6 +40,20 @@ async def stream():
         ask()
         yield "two"
     return StreamingResponse(pieces())
+
+@api.get("/later")
+async def later():
+    async def work():
+        await api.state.go.wait()
+        ask()
+    api.state.go = asyncio.Event()
+    api.state.work = asyncio.create_task(work())
+    return "soon"
+
+@api.get("/now")
+async def now():
+    api.state.go.set()
+    await api.state.work
 
 @api.get("/health")
 def health():
@@ -164,6 +179,19 @@ def test_streams_and_mounted_applications_are_one_request_each(
         assert client.get("/health").text == '"ok"'
     found = [(one["name"], one["calls"]) for one in reported(tmp_path)["requests"]]
     assert sorted(found) == [("GET /below/ask/1", 1), ("GET /stream", 1)]
+
+
+def test_work_that_outlives_its_answer_keeps_its_request(
+    models: ModelServer, tmp_path: Path
+) -> None:
+    """A request that ended empty is recorded with the call that comes after its answer."""
+    command, port, given = in_service("uvicorn, FastAPI", tmp_path, models)
+    with served(["--per", "http", "--user", "u", *command], port, tmp_path, **given) as client:
+        assert client.get("/later").text == '"soon"'
+        assert client.get("/now").status_code == 200
+    (one,) = reported(tmp_path)["requests"]
+    assert (one["name"], one["user"], one["calls"]) == ("GET /later", "u", 1)
+    assert (one["status"], one["missing_parents"], one["missing"]) == ("ok", 0, [])
 
 
 def test_the_applications_own_middleware_goes_before(models: ModelServer, tmp_path: Path) -> None:

@@ -1,9 +1,10 @@
 """Requests that nobody asked for by name: they leave no record unless something happened in them.
 
-Their spans are there all the same, since those of others may hang below.
+Their spans are there all the same, since those of others may hang below. What happens after the
+end, in a task that outlived the answer, brings the record back.
 """
 
-from agentmeter.model import Entry, Status
+from agentmeter.model import Entry, Record, Status
 from agentmeter.runtime import spans
 from agentmeter.runtime.faults import guarded
 from agentmeter.runtime.ledger import Ledger
@@ -27,9 +28,26 @@ class Quiet(Scope):
         self._closed = True
         with guarded("scope.close"):
             self._settle(error, status)
-            spans.end(self, self._record(None), None)
+            record = self._record(None)
+            spans.end(self, record, None)
             if self.ledger is not None:
                 self.ledger.ended()
+                self._hold_back(record, self.ledger)
+
+    def _hold_back(self, record: Record, ledger: Ledger) -> None:
+        """The end is recorded with the first thing that comes after it, if anything does."""
+        # An iterator gives its one value once, also to two threads that come late together. It is
+        # not unlistened: that would tie the ledger to itself, and each empty request to the
+        # collector.
+        held = iter((record,))
+
+        def late(ledger: Ledger, _: Entry | None) -> None:
+            for one in held:
+                emit(one, ledger, None)
+
+        ledger.listen(late)
+        if ledger.holds_something:  # it came while this one ended
+            late(ledger, None)
 
 
 class QuietRequest(Quiet, RequestScope):
