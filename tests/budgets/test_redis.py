@@ -10,11 +10,14 @@ import sys
 import threading
 import time
 from collections.abc import Iterator
+from decimal import Decimal
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 import agentmeter as am
+from agentmeter.runtime.budget.account import Remaining
 from agentmeter.runtime.budget.gate import Gate
 from agentmeter.runtime.budget.store import Draw, Hold
 from agentmeter.runtime.context import current_scope
@@ -151,6 +154,26 @@ def test_where_redis_is_lost_calls_are_refused_if_that_was_chosen(lost_url: str)
             == 1
         )
     FAULTS.clear()
+
+
+@pytest.mark.parametrize(
+    ("lost", "left"),
+    [("allow", Remaining()), ("refuse", Remaining(Decimal(0), 0, 0))],
+)
+def test_what_is_left_where_redis_is_lost(
+    lost: Any, left: Remaining, lost_url: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    """What a call would find: no limit, or nothing; told in one line, not raised."""
+    with metered():
+        STATE.gate = Gate(am.RedisBudgets(lost_url, lost=lost))
+        with am.request(budget=am.Budget(tokens=10)) as request:
+            caplog.clear()
+            assert (request.remaining(), am.current().remaining()) == (left, left)
+        where = "budget: the store cannot be reached, what is left is not known: ConnectionError"
+        assert FAULTS.counts()[where] == 2
+    FAULTS.clear()
+    (line,) = [one for one in caplog.records if where in one.getMessage()]
+    assert (line.exc_info, "\n" in line.getMessage()) == (None, False)
 
 
 def test_a_redis_that_comes_back_is_used_again(

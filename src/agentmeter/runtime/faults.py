@@ -34,7 +34,10 @@ class Faults:
         self._lock = threading.RLock()
 
     def count(self, where: str, error: BaseException | None = None, times: int = 1) -> None:
-        """Count a fault at ``where``; the first of a kind is logged with its traceback."""
+        """Count a fault at ``where``; the first of a kind is logged with its traceback.
+
+        Of what the system said no to (a disk, a network) what was said is enough.
+        """
         kind = f"{where}: {type(error).__name__}" if error is not None else where
         with self._lock:
             if kind not in self._counts and len(self._counts) >= _MOST_KINDS:
@@ -42,7 +45,10 @@ class Faults:
             first = kind not in self._counts
             self._counts[kind] += times
         if first:
-            logger.warning("metering fault at %s; the application goes on", kind, exc_info=error)
+            is_outside = isinstance(error, OSError)
+            told = f"{kind} ({error})" if is_outside else kind
+            trace = None if is_outside else error
+            logger.warning("metering fault at %s; the application goes on", told, exc_info=trace)
 
     def once(self, where: str, error: BaseException | None = None) -> None:
         """Count what stays as it is for the life of the process, and is met again and again."""

@@ -265,7 +265,9 @@ def remaining_in(scope: Scope) -> "Remaining":
     """What the budgets above a scope leave; nothing is limited where there are none."""
     from agentmeter.runtime.budget.account import Remaining
 
-    return STATE.gate.remaining(scope) if STATE.gate is not None else Remaining()
+    with guarded("budget"):
+        return STATE.gate.remaining(scope) if STATE.gate is not None else Remaining()
+    return Remaining()
 
 
 def current() -> RequestHandle | None:

@@ -95,9 +95,16 @@ class Gate:
         return [*self._rules.in_force(now_ns), *self._requests.values()]
 
     def remaining(self, scope: "Scope") -> Remaining:
-        """What is left of the budgets above ``scope``, the tightest of each measure."""
+        """What is left of the budgets above ``scope``, the tightest of each measure.
+
+        While the store is lost it is what a call would find: no limit, or nothing left.
+        """
         accounts = [part.account for part in self.parts(scope)]
-        standings = self.store.standing([account.key for account in accounts])
+        try:
+            standings = self.store.standing([account.key for account in accounts])
+        except OSError as error:
+            FAULTS.count("budget: the store cannot be reached, what is left is not known", error)
+            return Remaining() if self.store.lost == "allow" else Remaining(Decimal(0), 0, 0)
         now, left = STATE.now_ns(), Remaining()
         for account, standing in zip(accounts, standings, strict=True):
             left = left.tightest(account.remaining(standing, now))
