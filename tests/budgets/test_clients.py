@@ -205,17 +205,48 @@ def test_what_the_body_does_not_show_is_a_worst_case_that_nobody_knows(
     assert server.requests == []
 
 
-def test_without_a_limit_of_its_own_the_models_window_is_the_worst_case(
+@pytest.mark.parametrize(
+    ("model", "tokens"),
+    [
+        ("gpt-5-mini", COUNTED + 128_000),
+        ("gpt-3.5-turbo-0613", 16_385),
+        ("gpt-4o", COUNTED + 16_384),
+    ],
+)
+def test_without_a_limit_of_its_own_the_models_longest_answer_is_the_worst_case(
+    meter: Kept, server: ModelServer, client: openai.OpenAI, model: str, tokens: int
+) -> None:
+    """Its own limit, or what its window leaves; the error says what to do."""
+    told = f"may take {tokens:,} tokens .*give max_tokens, or the budget a default_output"
+    with (
+        am.request(budget=am.Budget(tokens=10_000)),
+        pytest.raises(am.BudgetExceeded, match=told),
+    ):
+        client.chat.completions.create(model=model, messages=HELLO)
+    assert server.requests == []
+
+
+@pytest.mark.parametrize("model", ["gpt-5", "mystery"])
+def test_a_budget_may_state_what_a_call_without_a_limit_takes(
+    meter: Kept, server: ModelServer, client: openai.OpenAI, model: str
+) -> None:
+    """Of whatever model; the first example of the documents lets ordinary calls in."""
+    with am.request(budget=am.Budget(tokens=COUNTED + 500, default_output=500)):
+        client.chat.completions.create(model=model, messages=HELLO)
+    with (
+        am.request(budget=am.Budget(tokens=COUNTED + 499, default_output=500)),
+        pytest.raises(am.BudgetExceeded, match=f"may take {COUNTED + 500} tokens"),
+    ):
+        client.chat.completions.create(model=model, messages=HELLO)
+    assert len(server.requests) == 1
+
+
+def test_no_answer_is_longer_than_its_models_longest(
     meter: Kept, server: ModelServer, client: openai.OpenAI
 ) -> None:
-    """400,000 tokens of gpt-5, less the input, or what the budget states."""
-    with (
-        am.request(budget=am.Budget(tokens=100_000)),
-        pytest.raises(am.BudgetExceeded, match="may take 400,000 tokens"),
-    ):
-        client.chat.completions.create(model="gpt-5", messages=HELLO)
-    with am.request(budget=am.Budget(tokens=100_000, default_output=500)):
-        client.chat.completions.create(model="mystery", messages=HELLO)
+    """Also where the budget states more for whatever model it may be."""
+    with am.request(budget=am.Budget(tokens=20_000, default_output=50_000)):
+        client.chat.completions.create(model="gpt-4o", messages=HELLO)
     assert len(server.requests) == 1
 
 

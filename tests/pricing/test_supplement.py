@@ -26,6 +26,9 @@ TEXT = files("agentmeter.pricing").joinpath("supplement.toml").read_text("utf-8"
 HEAD = 'version = "test"\n'
 
 
+MODEL_PAGE = "a text such as 'model page of 2026-11' is needed"
+
+
 def ns(day: str) -> int:
     """Midnight UTC in nanoseconds since the epoch."""
     return int(datetime.fromisoformat(day).replace(tzinfo=UTC).timestamp()) * 10**9
@@ -48,11 +51,36 @@ def rates(text: str, *key: object, at: int = NOW, **more: object) -> dict[str, t
 
 
 def test_every_entry_of_ours_names_its_source() -> None:
-    """A rate, a fill or a multiplier without a source cannot be checked by anyone."""
+    """A rate, a fill, a multiplier or a limit without a source cannot be checked by anyone."""
     data = tomllib.loads(TEXT)
-    priced = [*data["rate"], *data["fill"], *data["multiplier"]]
+    priced = [*data["rate"], *data["fill"], *data["multiplier"], *data["limit"]]
     assert len(priced) > 100
     assert all(entry["source"] for entry in priced)
+
+
+@pytest.mark.parametrize(
+    ("provider", "model", "tokens"),
+    [
+        ("openai", "gpt-5-mini", 128_000),
+        ("azure", "gpt-5-2025-08-07", 128_000),
+        ("openai", "gpt-5-pro", 272_000),
+        ("openai", "gpt-5-chat-latest", 16_384),
+        ("openai", "gpt-4o", 16_384),
+        ("openai", "gpt-4o-2024-05-13", 4_096),
+        ("openai", "gpt-4.1-nano", 32_768),
+        ("openai", "o4-mini-2025-04-16", 100_000),
+        ("anthropic", "claude-3-5-haiku-20241022", 8_192),
+        ("anthropic", "claude-opus-4-1-20250805", 32_000),
+        ("aws", "eu.anthropic.claude-sonnet-4-5-20250929-v1:0", 64_000),
+        ("google", "models/gemini-2.5-pro", 65_536),
+        ("openai", "gpt-5-image", None),
+        ("openai", "mystery", None),
+        (None, "gpt-5", 128_000),
+    ],
+)
+def test_the_longest_answer_of_a_model(provider: str, model: str, tokens: int | None) -> None:
+    """As its maker says; unknown where nobody does."""
+    assert Catalog().max_output(provider, model) == tokens
 
 
 def test_what_is_not_verified_is_marked() -> None:
@@ -222,6 +250,11 @@ ENTRY = '[[multiplier]]\nname = "m"\ntier = "t"\nsource = "s"\n'
             "line 7: input: overlaps in time with the rate of line 2; "
             "end one where the other begins",
         ),
+        (
+            '[[limit]]\nmodel = "m"\nmax_output = 0',
+            "line 4: max_output: expected a count of tokens, got 0",
+        ),
+        ('[[limit]]\nmodel = "m"\nmax_output = 9', "line 2: source: " + MODEL_PAGE),
         ("[[rates]]", "line 1: rates: unknown field; did you mean 'rate'?"),
     ],
 )

@@ -53,34 +53,30 @@ def demand(
     body: Body,
     call: Call,
 ) -> "Demand":
-    """What a request may take at most, as far as its body says it.
-
-    Where it limits no output, the model's context window does, as far as it is known.
-    """
+    """What a request may take at most, as far as its body says it, and its model."""
     from agentmeter.runtime.budget.demand import Demand
 
     given = count_input(body, call.model or "") if count_input is not None else None
+    limit = bounds.limit_of(body) if bounds is not None else None
+    choices = max(1, bounds.choices(body)) if bounds is not None else 1
     speed = body.get("speed")
     call = replace(call, speed=speed) if isinstance(speed, str) else call
     return Demand(
         call=call,
         input_tokens=given,
-        output_tokens=_output(bounds, body, call, given),
+        output_tokens=None if limit is None else limit * choices,
+        longest=_longest(call, given, choices) if limit is None else None,
         tiers=_tiers(body.get("service_tier")),
         writes_cache=bounds is None or bounds.writes_cache(body),
         reason=bounds.uncounted(body) if bounds is not None else None,
     )
 
 
-def _output(bounds: Bounds | None, body: Body, call: Call, given: int | None) -> int | None:
-    choices = max(1, bounds.choices(body)) if bounds is not None else 1
-    limit = bounds.limit_of(body) if bounds is not None else None
-    if limit is not None:
-        return limit * choices
-    from agentmeter.runtime.budget.demand import context_window
+def _longest(call: Call, given: int | None, choices: int) -> int | None:
+    from agentmeter.runtime.budget.demand import longest_answer
 
-    window = context_window(call.provider, call.model) if call.model else None
-    return None if window is None else max(0, window - (given or 0)) * choices
+    known = longest_answer(call.provider, call.model, given or 0) if call.model else None
+    return None if known is None else known * choices
 
 
 def _tiers(asked: Any) -> tuple[str | None, ...]:

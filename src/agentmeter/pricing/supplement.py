@@ -1,9 +1,10 @@
 """What the catalog lacks or has wrong, read from ``supplement.toml``, each entry with its source.
 
-Beside the ``[[rate]]`` tables of a rate card the file has three more. A ``[[multiplier]]`` prices a
+Beside the ``[[rate]]`` tables of a rate card the file has four more. A ``[[multiplier]]`` prices a
 tier, a batch or a speed, or a place (a region or deployment), as so many times the standard
 rates of the meters it names. A ``[[refusal]]`` is for what is not bought by the token. An
-``[[alias]]`` says under which name the catalog has a model that is served in some place.
+``[[alias]]`` says under which name the catalog has a model that is served in some place. A
+``[[limit]]`` says how many tokens a model generates at most in one answer.
 """
 
 from collections.abc import Mapping
@@ -24,6 +25,7 @@ _FIELDS = {
     "multiplier": (*_PATTERN, "name", "times", "meters", "from", "until"),
     "refusal": (*_PATTERN, "reason"),
     "alias": (*_PATTERN, "priced_as"),
+    "limit": ("provider", "model", "except", "max_output", "source", "note"),
 }
 _EVERYWHERE = ("", "global", "global-standard", "globalstandard", "worldwide", "not_available")
 
@@ -88,6 +90,15 @@ class Alias:
 
 
 @dataclass(frozen=True, slots=True)
+class Limit:
+    """``max_output`` tokens, reasoning among them, are the longest answer of a model."""
+
+    pattern: Pattern
+    max_output: int
+    source: str
+
+
+@dataclass(frozen=True, slots=True)
 class Supplement:
     """The entries of a supplement, in their order; ``fills`` lie below the catalog's own rates."""
 
@@ -97,6 +108,7 @@ class Supplement:
     multipliers: tuple[Multiplier, ...]
     refusals: tuple[Refusal, ...]
     aliases: tuple[Alias, ...]
+    limits: tuple[Limit, ...]
 
 
 def somewhere(place: str | None) -> str | None:
@@ -124,6 +136,7 @@ def read_supplement(text: str, name: str) -> Supplement:
             Alias(reader.pattern("alias", table, at), reader.needed(table, "priced_as", at, "…"))
             for at, table in reader.tables(data, "alias")
         ),
+        tuple(reader.limit(table, at) for at, table in reader.tables(data, "limit")),
     )
 
 
@@ -148,11 +161,23 @@ class _Reader(RateReader):
 
     def pattern(self, kind: str, table: Mapping[str, Any], line: int) -> Pattern:
         """Which keys a table is for."""
+        made = self._pattern(kind, table, line)
+        if made.tier is None and made.speed is None and not made.places:
+            self.fail(line, kind, "name what it is for: a tier, a speed or a place")
+        return made
+
+    def limit(self, table: Mapping[str, Any], line: int) -> Limit:
+        """One ``[[limit]]``."""
+        pattern = self._pattern("limit", table, line)
+        most = self.whole(table, "max_output", line)
+        if not most:
+            self.fail(line, "max_output", f"expected a count of tokens, got {most!r}")
+        return Limit(pattern, most, self.needed(table, "source", line, "model page of 2026-11"))
+
+    def _pattern(self, kind: str, table: Mapping[str, Any], line: int) -> Pattern:
         self.only(table, _FIELDS[kind], line)
         tier, speed = (ordinary(self.text(table, field, line)) for field in ("tier", "speed"))
         places = self.texts(table, "place", line)
-        if tier is None and speed is None and not places:
-            self.fail(line, kind, "name what it is for: a tier, a speed or a place")
         return Pattern(
             canonical(self.text(table, "provider", line)),
             self.texts(table, "model", line) or ("*",),

@@ -58,6 +58,16 @@ class Catalog:
         """The providers and models that are listed by name."""
         return self._base.models()
 
+    def context_window(self, provider: str | None, model: str) -> int | None:
+        """How many tokens a model takes in and gives out together; ``None`` where nobody says."""
+        return self._base.context_window(provider, model)
+
+    def max_output(self, provider: str | None, model: str) -> int | None:
+        """How many tokens a model generates at most in one answer; ``None`` where nobody says."""
+        key = PriceKey(provider, self._base.plain_model(model, provider))
+        limits = self._supplement().limits
+        return next((one.max_output for one in limits if one.pattern.names(key)), None)
+
     def _supplement(self) -> Supplement:
         with self._lock:
             if self._given is None:

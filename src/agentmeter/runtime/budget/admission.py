@@ -16,7 +16,7 @@ from agentmeter.exceptions import BudgetExceeded
 from agentmeter.model import Call
 from agentmeter.model.money import CONTEXT
 from agentmeter.runtime.budget.account import Account
-from agentmeter.runtime.budget.demand import Demand, Worst, worst
+from agentmeter.runtime.budget.demand import LIMIT_IT, Demand, Worst, worst
 from agentmeter.runtime.budget.reservation import Part, Reservation
 from agentmeter.runtime.budget.store import BudgetStore, Draw, Hold, Refused
 from agentmeter.runtime.faults import logger
@@ -63,6 +63,8 @@ class Admission:
         """The accounts whose limits this call may pass, since somebody said so."""
         self._output_limit: int | None = None
         self._stream_limit: int | None = None
+        self._is_assumed = False
+        """Whether the longest answer of the model is what was asked for, since nobody says less."""
 
     def decide(self) -> Decision:
         """Ask every account until all have let the call in, or one has refused it."""
@@ -90,13 +92,18 @@ class Admission:
         return self._found[1]
 
     def _limit_output(self) -> None:
-        """Without a limit of its own a call may take what a budget says, or what one leaves."""
+        """Without a limit of its own a call may take what a budget says, its model, or one leaves.
+
+        A budget's word goes for any model, but no answer is longer than its model's longest.
+        """
         if self._demand.output_tokens is not None or self._demand.charge is not None:
             return
+        longest = self._demand.longest
         stated = [p.account.budget.default_output for p in self._limited]
-        known = [tokens for tokens in stated if tokens is not None]
+        known = [tokens for tokens in (*stated, longest) if tokens is not None]
         if known:
             self._demand = self._demand.generating(min(known))
+            self._is_assumed = min(known) == longest
             return
         for part in self._limited:
             if part.account.budget.action == "clamp":
@@ -180,12 +187,19 @@ class Admission:
 
     def _refused(self, answer: Refused, found: Worst) -> Decision:
         part = self._parts[answer.index]
-        budget, over = part.account.budget, self._over(answer, found, found.reason)
+        budget, over = part.account.budget, self._over(answer, found, self._told(answer, found))
         cuts = self._stream and budget.cut_streams
         if (budget.action == "clamp" or cuts) and self._demand.charge is None:
             self._lower(part, found.fitting(answer.measure, _whole(over.left or 0, part)), over)
             return None
         return (yield from self._exceeded(part.account, over))
+
+    def _told(self, answer: Refused, found: Worst) -> str | None:
+        """Why the worst case is what it is, and what to do about that."""
+        if found.reason is not None or not self._is_assumed or answer.measure == "calls":
+            return found.reason
+        longest = f"{self._demand.longest:,}"
+        return f"nothing limits its output but its model, at {longest} tokens ({LIMIT_IT})"
 
     def _lower(self, part: Part, tokens: int, over: BudgetExceeded) -> None:
         """Let the call in for fewer tokens of output; refuse it where those would be of no use."""

@@ -13,11 +13,12 @@ from agentmeter.runtime.budget.store import Draw
 from agentmeter.runtime.state import STATE
 
 if TYPE_CHECKING:
-    from agentmeter.pricing.catalog import GenAIPrices
+    from agentmeter.pricing.supplemented import Catalog
     from agentmeter.pricing.tariff import Rate
 
 _TEXT_INPUT = ("input", "cache_read", "input_tool_use")
 _TEXT_OUTPUT = ("output", "reasoning", "accepted_prediction", "rejected_prediction")
+LIMIT_IT = "give max_tokens, or the budget a default_output"
 CACHE_WRITES = tuple(name for name in METERS if name.startswith("cache_write"))
 
 
@@ -25,14 +26,16 @@ CACHE_WRITES = tuple(name for name in METERS if name.startswith("cache_write"))
 class Demand:
     """What is known of a call before it is sent.
 
-    ``input_tokens`` and ``output_tokens`` are at most, all choices together; ``None`` where that
-    is not known. ``tiers`` are the service tiers that may serve it, ``writes_cache`` whether it
-    may write its input to a cache. ``reason`` says what of it cannot be known.
+    ``input_tokens`` and ``output_tokens`` are at most, all choices together; ``None`` where the
+    call does not say. ``longest`` is what its model generates at most. ``tiers`` are the
+    service tiers that may serve it, ``writes_cache`` whether it may write its input to a cache.
+    ``reason`` says what of it cannot be known.
     """
 
     call: Call
     input_tokens: int | None = None
     output_tokens: int | None = None
+    longest: int | None = None
     tiers: tuple[str | None, ...] = (None,)
     writes_cache: bool = True
     reason: str | None = None
@@ -102,9 +105,7 @@ def worst(demand: Demand, *, priced: bool) -> Worst:
     if demand.input_tokens is None:
         reasons.append("its input cannot be counted")
     if demand.output_tokens is None:
-        reasons.append(
-            "nothing limits its output (give max_tokens, or the budget a default_output)"
-        )
+        reasons.append(f"nothing limits its output ({LIMIT_IT})")
     given, made = demand.input_tokens or 0, demand.output_tokens or 0
     rates, unpriced = _rates(demand, given) if priced else (_NO_RATES, None)
     reasons.append(unpriced)
@@ -148,14 +149,23 @@ def _dearest(rates: "Mapping[str, Rate]", meters: tuple[str, ...]) -> Decimal:
     return max((rates[name].price for name in meters if name in rates), default=Decimal(0))
 
 
+def longest_answer(provider: str | None, model: str, given: int) -> int | None:
+    """How many tokens a model generates at most for ``given`` of input, as the catalog's data says.
+
+    Its own limit, or less where its context window leaves less; ``None`` where neither is known.
+    """
+    most, window = _limits(provider, model)
+    left = None if window is None else max(0, window - given)
+    return min((tokens for tokens in (most, left) if tokens is not None), default=None)
+
+
 @lru_cache(maxsize=1024)
-def context_window(provider: str | None, model: str) -> int | None:
-    """How many tokens a model takes in and gives out together, as the catalog's data says."""
-    return _windows().context_window(provider, model)
+def _limits(provider: str | None, model: str) -> tuple[int | None, int | None]:
+    return _catalog().max_output(provider, model), _catalog().context_window(provider, model)
 
 
 @lru_cache(maxsize=1)
-def _windows() -> "GenAIPrices":
-    from agentmeter.pricing.catalog import GenAIPrices
+def _catalog() -> "Catalog":
+    from agentmeter.pricing.supplemented import Catalog
 
-    return GenAIPrices()
+    return Catalog()

@@ -31,9 +31,9 @@ class Budget:
     asynchronous clients and answers whether the call may be made, ``warn`` lets it pass and counts.
 
     ``unknown`` is what happens to a call whose worst case cannot be known: no price, no limit.
-    ``allow`` reserves what is known of it. ``default_output`` is what a call is taken to generate
-    at most where neither it nor its model has a limit. With ``cut_streams`` a stream that does not
-    fit is begun with what is left and ends there.
+    ``allow`` reserves what is known of it. ``default_output`` is what a call without a limit of its
+    own is taken to generate at most; without it that is the longest answer of its model. With
+    ``cut_streams`` a stream that does not fit is begun with what is left and ends there.
 
     Raises ``ConfigurationError`` for a budget that cannot be, ``TypeError`` for a ``float``.
     """
