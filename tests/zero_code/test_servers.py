@@ -55,6 +55,12 @@ async def now():
     api.state.go.set()
     await api.state.work
 
+@api.get("/own")
+def own():
+    ask()
+    with am.request(user="alice", tenant="acme"):
+        ask()
+
 @api.get("/health")
 def health():
     return "ok"
@@ -192,6 +198,23 @@ def test_work_that_outlives_its_answer_keeps_its_request(
     (one,) = reported(tmp_path)["requests"]
     assert (one["name"], one["user"], one["calls"]) == ("GET /later", "u", 1)
     assert (one["status"], one["missing_parents"], one["missing"]) == ("ok", 0, [])
+
+
+def test_what_the_application_says_goes_over_the_owner_of_the_command(
+    models: ModelServer, tmp_path: Path
+) -> None:
+    """That is a default, also on what was recorded before; it holds where nothing is said."""
+    command, port, given = in_service("uvicorn, FastAPI", tmp_path, models)
+    default = ["--user", "svc", "--feature", "api"]
+    with served([*default, *command], port, tmp_path, **given) as client:
+        assert client.get("/own").status_code == 200
+        assert client.get("/ask/1").status_code == 200
+    fields = ("name", "user", "tenant", "feature", "calls", "contested")
+    found = sorted(tuple(one[name] for name in fields) for one in reported(tmp_path)["requests"])
+    assert found == [
+        ("GET /ask/1", "svc", None, "api", 1, []),
+        ("GET /own", "alice", "acme", "api", 2, []),
+    ]
 
 
 def test_the_applications_own_middleware_goes_before(models: ModelServer, tmp_path: Path) -> None:

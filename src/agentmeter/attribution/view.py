@@ -25,11 +25,10 @@ from agentmeter.model import (
     Usage,
 )
 from agentmeter.model.money import split
+from agentmeter.model.owner import DEFAULT, FIELDS
 
 _MOST_MISSING = 1000
 """Scopes below one scope that are named as missing; whatever a record says, there are so many."""
-
-_FIELDS = ("user", "tenant", "feature", "plan")
 
 
 def view(entries: Iterable[Entry]) -> list[RequestView]:
@@ -61,11 +60,18 @@ def _joined_owner(tree: Tree) -> Owner:
 
 
 def _contested(tree: Tree) -> tuple[str, ...]:
-    """The owner fields that records state differently: an id that was given out twice."""
+    """The owner fields that records state differently: an id that was given out twice.
+
+    What was a default until the application named somebody is no statement.
+    """
     owners: dict[int, Owner] = {}
     for record in tree.records.values():
         owners[id(record.owner)] = record.owner
-    said = {name: {getattr(one, name) for one in owners.values()} - {None} for name in _FIELDS}
+    known = tree.root.attributes
+    said = {
+        name: {getattr(one, name) for one in owners.values()} - {None, known.get(DEFAULT + name)}
+        for name in FIELDS
+    }
     return tuple(name for name, values in said.items() if len(values) > 1)
 
 

@@ -4,6 +4,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
 
+DEFAULT = "owner.default."
+"""Before a field's name: the attribute of a request that says what its earlier records had there,
+until the application named somebody else."""
+FIELDS = ("user", "tenant", "feature", "plan")
 _NO_TAGS: Mapping[str, str] = MappingProxyType({})
 
 
@@ -31,6 +35,11 @@ class Owner:
             self.plan if self.plan is not None else other.plan,
             {**other.tags, **self.tags},
         )
+
+    def replaced_by(self, other: "Owner") -> dict[str, str]:
+        """The fields that ``other`` states otherwise, as attributes of the request."""
+        known = {name: (getattr(self, name), getattr(other, name)) for name in FIELDS}
+        return {f"{DEFAULT}{n}": was for n, (was, now) in known.items() if was not in (None, now)}
 
 
 NOBODY = Owner()

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from weakref import WeakSet
 
 from agentmeter.exceptions import MoneyError
-from agentmeter.model import Entry, Kind, Money, Opened, Owner, Record, Usage
+from agentmeter.model import NOBODY, Entry, Kind, Money, Opened, Owner, Record, Usage
 from agentmeter.model.money import CONTEXT, plain
 from agentmeter.runtime.counting import COUNTER
 from agentmeter.runtime.faults import FAULTS, after_fork, guarded
@@ -56,7 +56,10 @@ class Ledger:
 
     def __init__(self, request_id: str, owner: Owner) -> None:
         self.request_id = request_id
-        self.owner = owner
+        self.owner = self._stated = owner
+        self._default = NOBODY
+        self.replaced: dict[str, str] = {}
+        """What earlier entries have in the owner's place, as attributes of the request."""
         self.closed = False
         self.takes_requests = True
         """Whether a request that is opened inside joins this one; not where it is a process's."""
@@ -85,7 +88,15 @@ class Ledger:
     def join(self, owner: Owner) -> None:
         """Fill the blank owner fields from a request that was opened inside this one."""
         with self._lock:
-            self.owner = self.owner.filled_from(owner)
+            before = self.owner
+            self._stated = self._stated.filled_from(owner)
+            self.owner = self._stated.filled_from(self._default)
+            if self._entries:
+                self.replaced |= before.replaced_by(self.owner)
+
+    def owner_is_default(self) -> None:
+        """The owner holds where the application says nothing; what it says goes over it."""
+        self._stated, self._default = NOBODY, self.owner
 
     @property
     def holds_something(self) -> bool:

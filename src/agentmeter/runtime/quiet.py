@@ -51,7 +51,20 @@ class Quiet(Scope):
 
 
 class QuietRequest(Quiet, RequestScope):
-    """A request for what came in, such as an HTTP request to an application that is not changed."""
+    """A request for what came in, such as an HTTP request to an application that is not changed.
+
+    Its owner is a default: a request that the application opens inside goes over it.
+    """
+
+    def _belong(self, parent: Scope | None) -> None:
+        super()._belong(parent)
+        if self.parent is None and self.ledger is not None:
+            self.ledger.owner_is_default()
+
+    def _settle(self, error: BaseException | None, status: Status | None) -> None:
+        super()._settle(error, status)
+        if self.ledger is not None:
+            self.attributes.update(self.ledger.replaced)
 
     def _leave_marker(self) -> None:
         """The *opened* marker comes before the first thing that is metered, and not without it."""
