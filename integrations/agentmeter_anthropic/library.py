@@ -13,7 +13,7 @@ from agentmeter.integration import (
 )
 from agentmeter_anthropic.batches import passing
 from agentmeter_anthropic.bounds import MESSAGES
-from agentmeter_anthropic.messages import MessageStream, count_input, facts
+from agentmeter_anthropic.messages import MessageStream, count_input, facts, texts
 
 _CLIENTS = (
     ("Bedrock", "aws", "aws_region"),
@@ -26,6 +26,7 @@ the client's attribute that has the region."""
 _MESSAGES = Endpoint(
     operation="chat",
     facts=facts,
+    texts=texts,
     accumulator=lambda exchange: MessageStream(),
     count_input=count_input,
     shape="anthropic.messages",

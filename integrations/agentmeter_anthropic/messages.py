@@ -43,6 +43,14 @@ def facts(message: Any, provider: str | None = None) -> Call:
     return replace(said, service_tier=None, batch=True) if said.service_tier == "batch" else said
 
 
+def texts(message: Any) -> Iterator[Any]:
+    """What a whole message says, thinks and asks of tools."""
+    for block in item(message, "content") or ():
+        yield from (item(block, name) for name in ("text", "thinking", "name"))
+        if item(block, "input"):
+            yield json.dumps(item(block, "input"), default=str)
+
+
 class MessageStream(Accumulator):
     """The events of a message. The first one tells the input, and the last but one the output;
     what the first says of the output is provisional.

@@ -33,6 +33,16 @@ def facts(answer: Any, provider: str | None = None) -> Call:
     return replace(said, response_model=None)
 
 
+def converse_texts(answer: Any) -> Iterator[Any]:
+    """What a whole answer of Converse says, thinks and asks of tools."""
+    message = (answer.get("output") or {}).get("message") or {}
+    for block in message.get("content") or ():
+        yield block.get("text")
+        yield ((block.get("reasoningContent") or {}).get("reasoningText") or {}).get("text")
+        if tool := block.get("toolUse"):
+            yield f"{tool.get('name')}{json.dumps(tool.get('input'), default=str)}"
+
+
 def body_facts(document: Any, around: Mapping[str, Any], asked: Body) -> Call:
     """What a model's own body and the header around it say; ``asked`` is the request's."""
     if isinstance(document, dict):

@@ -20,7 +20,7 @@ from agentmeter.integration import (
     current_exchange,
     is_installed,
 )
-from agentmeter_bedrock.answers import count_input, facts
+from agentmeter_bedrock.answers import converse_texts, count_input, facts
 from agentmeter_bedrock.bounds import CONVERSE, INVOKE
 from agentmeter_bedrock.reading import (
     watch_body,
@@ -34,6 +34,7 @@ from agentmeter_bedrock.reading import (
 _CONVERSE = Endpoint(
     operation="chat",
     facts=facts,
+    texts=converse_texts,
     count_input=count_input,
     shape="bedrock.converse",
     bounds=CONVERSE,
@@ -214,4 +215,4 @@ def _tried(exchange: Exchange, result: Any) -> None:
     if answer is not None:
         exchange.attempts.end(answer[0].status_code)
     else:
-        exchange.attempts.end(None, type(error).__name__)
+        exchange.attempts.failed(error)

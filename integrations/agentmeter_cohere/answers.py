@@ -1,5 +1,6 @@
 """What answers and streams of both versions say, and how a body is counted."""
 
+from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
 
@@ -27,6 +28,16 @@ def input_facts(answer: Any, provider: str | None = None) -> Call:
     """Of what has an input only, also where the answer says nothing of it."""
     said = facts(answer, provider)
     return said if said.usage else replace(said, evidence={"input": UNKNOWN})
+
+
+def texts(answer: Any) -> Iterator[Any]:
+    """What a whole answer says: a message of the second version, of the first a text or several."""
+    message = item(answer, "message")
+    yield from (item(answer, "text"), item(message, "tool_plan"))
+    for one in (*(item(answer, "generations") or ()), *(item(message, "content") or ())):
+        yield from (item(one, name) for name in ("text", "thinking"))
+    for call in item(message, "tool_calls") or ():
+        yield from (item(item(call, "function"), name) for name in ("name", "arguments"))
 
 
 class ChatStream(Accumulator):

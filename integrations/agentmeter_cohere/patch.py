@@ -1,5 +1,6 @@
 """The methods of the client's raw classes, which its others call; and its tries, further down."""
 
+import sys
 from collections.abc import Mapping
 from importlib import import_module
 from typing import Any
@@ -16,11 +17,12 @@ from agentmeter.integration import (
     watched,
     watched_async,
 )
-from agentmeter_cohere.answers import ChatStream, count_input, facts, input_facts
+from agentmeter_cohere.answers import ChatStream, count_input, facts, input_facts, texts
 
 _CHAT = Endpoint(
     operation="chat",
     facts=facts,
+    texts=texts,
     accumulator=lambda exchange: ChatStream(),
     count_input=count_input,
     shape="openai.chat",
@@ -29,6 +31,7 @@ _CHAT = Endpoint(
 _GENERATE = Endpoint(
     operation="text_completion",
     facts=facts,
+    texts=texts,
     accumulator=lambda exchange: ChatStream(),
     count_input=count_input,
     bounds=chat_bounds("max_tokens", choices="num_generations"),
@@ -117,8 +120,9 @@ def _begin_try(kwargs: Mapping[str, Any]) -> None:
     """A try; the client calls itself for another, and one without an answer is open until then."""
     exchange = current_exchange()
     if exchange is not None:
-        if kwargs.get("retries"):
-            exchange.attempts.end(None, "ConnectError")
+        error = sys.exc_info()[1]
+        if kwargs.get("retries") and error is not None:
+            exchange.attempts.failed(error)
         exchange.attempts.begin()
 
 

@@ -66,6 +66,12 @@ def image_facts(answer: Any, provider: str | None = None) -> Call:
     return Call(usage=Usage(image=len(made))) if made else Call(evidence={"request": REPORTED})
 
 
+def texts(answer: Any) -> Iterator[str]:
+    """What a whole answer says."""
+    for candidate in answer.get("candidates") or ():
+        yield from _texts(candidate.get("content"))
+
+
 class ContentStream(Accumulator):
     """The pieces of an answer; each tells what has been used up to it."""
 

@@ -31,6 +31,7 @@ from agentmeter_google_genai.content import (
     embedding_facts,
     facts,
     image_facts,
+    texts,
 )
 from agentmeter_google_genai.generated import Generated
 from agentmeter_google_genai.interactions import Interactions
@@ -39,6 +40,7 @@ from agentmeter_google_genai.live import Sessions
 _CONTENT = Endpoint(
     operation="generate_content",
     facts=facts,
+    texts=texts,
     accumulator=lambda exchange: ContentStream(),
     count_input=count_input,
     shape="google.generate_content",
@@ -277,5 +279,7 @@ def _async_once(original: Any) -> Any:
 
 def _failed(exchange: Exchange, error: BaseException) -> None:
     code = getattr(error, "code", None)
-    status = code if isinstance(code, int) else None
-    exchange.attempts.end(status, None if status else type(error).__name__)
+    if isinstance(code, int):
+        exchange.attempts.end(code)
+    else:
+        exchange.attempts.failed(error)

@@ -1,6 +1,6 @@
 """What litellm's answers and streams say: OpenAI's shape, whoever answered."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -52,6 +52,23 @@ def input_facts(answer: Any, provider: str | None = None) -> Call:
 _NO_INPUT = {"input": UNKNOWN}
 
 
+def _said(message: Any) -> Iterator[Any]:
+    """What a message says, or a piece of one."""
+    yield from (item(message, name) for name in ("content", "reasoning_content"))
+    for call in item(message, "tool_calls") or ():
+        yield from (item(item(call, "function"), name) for name in ("name", "arguments"))
+
+
+def texts(answer: Any) -> Iterator[Any]:
+    """What a whole completion or response says."""
+    for choice in item(answer, "choices") or ():
+        yield item(choice, "text")
+        yield from _said(item(choice, "message"))
+    for one in item(answer, "output") or ():
+        yield from (item(part, "text") for part in item(one, "content") or ())
+        yield from (item(one, name) for name in ("name", "arguments"))
+
+
 class Stream(Accumulator):
     """The chunks of a stream. What a provider says of usage litellm keeps beside what it yields."""
 
@@ -74,11 +91,7 @@ class Stream(Accumulator):
         return False
 
     def _take(self, delta: Any) -> None:
-        for name in ("content", "reasoning_content"):
-            self.texts.append(item(delta, name) or "")
-        for call in item(delta, "tool_calls") or ():
-            function = item(call, "function")
-            self.texts.append(f"{item(function, 'name') or ''}{item(function, 'arguments') or ''}")
+        self.texts.extend(text for text in _said(delta) if text)
 
     def facts(self) -> Call:
         """What has been said so far; a stream that was left has its usage yet to come.

@@ -14,17 +14,24 @@ from agentmeter.integration import (
     spoken_from,
     uncounted,
 )
-from agentmeter_litellm.answers import ResponseEvents, count_input, facts, input_facts
+from agentmeter_litellm.answers import ResponseEvents, count_input, facts, input_facts, texts
 
 _LIMITS = chat_bounds("max_tokens", "max_completion_tokens")
 CHAT = Endpoint(
     operation="chat",
     facts=facts,
+    texts=texts,
     count_input=count_input,
     shape="openai.chat",
     bounds=_LIMITS,
 )
-TEXT = Endpoint(operation="text_completion", facts=facts, count_input=count_input, bounds=_LIMITS)
+TEXT = Endpoint(
+    operation="text_completion",
+    facts=facts,
+    texts=texts,
+    count_input=count_input,
+    bounds=_LIMITS,
+)
 _EMBEDDINGS = Endpoint(
     operation="embeddings", facts=input_facts, count_input=count_input, bounds=NO_OUTPUT
 )
@@ -32,6 +39,7 @@ _RERANK = Endpoint(operation="rerank", facts=facts, bounds=NO_OUTPUT)
 RESPONSES = Endpoint(
     operation="chat",
     facts=facts,
+    texts=texts,
     accumulator=ResponseEvents,
     count_input=count_input,
     shape="openai.responses",

@@ -133,7 +133,7 @@ def _tried(outer: Exchange, call: Callable[[], Any], body: Mapping[str, Any]) ->
     try:
         result = call()
     except BaseException as error:
-        outer.attempts.end(*_refusal(error))
+        outer.attempts.failed(error)
         raise
     _answered(outer, body)
     return result
@@ -144,7 +144,7 @@ async def _tried_async(outer: Exchange, call: Callable[[], Any], body: Mapping[s
     try:
         result = await call()
     except BaseException as error:
-        outer.attempts.end(*_refusal(error))
+        outer.attempts.failed(error)
         raise
     _answered(outer, body)
     return result
@@ -162,11 +162,6 @@ def _body(
 ) -> dict[str, Any]:
     """The arguments by their names."""
     return {**dict(zip(given, args, strict=False)), **kwargs}
-
-
-def _refusal(error: BaseException) -> tuple[int | None, str | None]:
-    status = getattr(error, "status_code", None)
-    return (status, None) if isinstance(status, int) else (None, type(error).__name__)
 
 
 def _in_a_thread(original: Any) -> Any:

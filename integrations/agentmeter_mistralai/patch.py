@@ -23,6 +23,7 @@ from agentmeter_mistralai.answers import (
     count_input,
     embedding_facts,
     facts,
+    texts,
 )
 from agentmeter_mistralai.bounds import CHAT, CONVERSATIONS
 
@@ -34,6 +35,7 @@ def _follow(exchange: Exchange) -> Stream:
 _CHAT = Endpoint(
     operation="chat",
     facts=facts,
+    texts=texts,
     accumulator=_follow,
     count_input=count_input,
     shape="openai.chat",
@@ -43,6 +45,7 @@ _CHAT = Endpoint(
 _FIM = Endpoint(
     operation="text_completion",
     facts=facts,
+    texts=texts,
     accumulator=_follow,
     count_input=count_input,
     bounds=CHAT,
@@ -50,6 +53,7 @@ _FIM = Endpoint(
 _AGENT = Endpoint(
     operation="invoke_agent",
     facts=facts,
+    texts=texts,
     accumulator=_follow,
     count_input=count_input,
     bounds=CONVERSATIONS,

@@ -19,7 +19,13 @@ from agentmeter_openai.later import AWAITED, passing
 from agentmeter_openai.media import MEDIA
 from agentmeter_openai.pictures import drawn_beside
 from agentmeter_openai.sockets import Sockets
-from agentmeter_openai.streams import ChatStream, ResponsesStream, item
+from agentmeter_openai.streams import (
+    ChatStream,
+    ResponsesStream,
+    chat_texts,
+    item,
+    response_texts,
+)
 from agentmeter_openai.tools import CONTAINER, with_tools
 
 _MODELS = (
@@ -82,6 +88,7 @@ def _follow_chat(exchange: Exchange) -> ChatStream:
 _CHAT = Endpoint(
     operation="chat",
     facts=_facts,
+    texts=chat_texts,
     accumulator=_follow_chat,
     count_input=_count_chat,
     shape="openai.chat",
@@ -92,6 +99,7 @@ _CHAT = Endpoint(
 _COMPLETIONS = Endpoint(
     operation="text_completion",
     facts=_facts,
+    texts=chat_texts,
     accumulator=_follow_chat,
     count_input=_count_completions,
     ask=_ask_for_usage,
@@ -100,6 +108,7 @@ _COMPLETIONS = Endpoint(
 _RESPONSES = Endpoint(
     operation="chat",
     facts=_response_facts,
+    texts=response_texts,
     accumulator=lambda exchange: ResponsesStream(exchange.read),
     count_input=_count_responses,
     shape="openai.responses",

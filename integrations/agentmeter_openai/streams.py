@@ -1,6 +1,6 @@
 """OpenAI's streams: a chat completion's chunks, and the events of a response."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from typing import Any
 
@@ -10,6 +10,31 @@ from agentmeter.integration import Accumulator, Call
 def item(of: Any, name: str) -> Any:
     """A field of an object of the client's, or of the mapping that it was made from."""
     return of.get(name) if type(of) is dict else getattr(of, name, None)
+
+
+def _said(message: Any) -> Iterator[Any]:
+    """What a message says, or a piece of one."""
+    for name in ("content", "refusal"):
+        yield item(message, name)
+    for call in item(message, "tool_calls") or ():
+        function = item(call, "function")
+        for name in ("name", "arguments"):
+            yield item(function, name)
+
+
+def chat_texts(answer: Any) -> Iterator[Any]:
+    """What a whole completion says, of the legacy endpoint as well."""
+    for choice in item(answer, "choices") or ():
+        yield item(choice, "text")
+        yield from _said(item(choice, "message"))
+
+
+def response_texts(answer: Any) -> Iterator[Any]:
+    """What a whole response says; one in the background has yet to."""
+    for one in item(answer, "output") or ():
+        for part in (*(item(one, "content") or ()), *(item(one, "summary") or ())):
+            yield from (item(part, name) for name in ("text", "refusal"))
+        yield from (item(one, name) for name in ("name", "arguments", "input"))
 
 
 class _Stream(Accumulator):
@@ -56,23 +81,12 @@ class ChatStream(_Stream):
             if reason:
                 self._reasons[item(choice, "index")] = reason
                 self.finished = True
-            self._take(item(choice, "delta"))
+            self.texts.extend(text for text in _said(item(choice, "delta")) if text)
             self.texts.append(item(choice, "text") or "")  # of the legacy endpoint
         if item(chunk, "usage") is None:
             return False
         self._telling = chunk
         return self.hides and not choices
-
-    def _take(self, delta: Any) -> None:
-        for name in ("content", "refusal"):
-            text = item(delta, name)
-            if text:
-                self.texts.append(text)
-        for call in item(delta, "tool_calls") or ():
-            function = item(call, "function")
-            if function is not None:
-                called = (item(function, "name"), item(function, "arguments"))
-                self.texts.append("".join(part or "" for part in called))
 
 
 class ResponsesStream(_Stream):

@@ -108,4 +108,4 @@ def test_a_connection_that_breaks(
     server.script(Reply(disconnect=True))
     client.chat(**SAID, request_options={"retry_remote_protocol_errors": True})
     attempts = [(one.http_status, one.error_type) for one in only(meter).attempts]
-    assert attempts == [(None, "ConnectError"), (200, None)]
+    assert attempts == [(None, "RemoteProtocolError"), (200, None)]

@@ -13,7 +13,7 @@ from agentmeter.attribution.alike import agree, same_response
 from agentmeter.attribution.gather import Key, key_of
 from agentmeter.attribution.standing_for import is_folded
 from agentmeter.attribution.tree import Tree
-from agentmeter.model import Attempt, Call, Kind, Record
+from agentmeter.model import Attempt, Call, Kind, Record, as_lower_bound
 
 T = TypeVar("T")
 
@@ -195,8 +195,11 @@ def _richest(chief: Record, members: list[Record]) -> Call:
     best = calls[0]
     identity = [chief.call or best, *calls]
     tariff = best.tariff or _first(call.tariff for call in identity)
+    attempts = _most_attempts(identity)
+    lost = any(one.lost for one in attempts)  # which no observer's usage can have in it
     return replace(
         best,
+        evidence=as_lower_bound(best.evidence) if lost else best.evidence,
         provider=_first(call.provider for call in identity),
         model=_first(call.model for call in identity),
         operation=_first(call.operation for call in identity),
@@ -211,7 +214,7 @@ def _richest(chief: Record, members: list[Record]) -> Call:
         tariff=tariff,
         unpriced=None if tariff else best.unpriced,
         charge=(chief.call or best).charge,
-        attempts=_most_attempts(identity),
+        attempts=attempts,
         finish_reasons=_first(call.finish_reasons for call in identity) or (),
         segments=_first(call.segments for call in identity) or (),
         input_digest=_first(call.input_digest for call in identity),

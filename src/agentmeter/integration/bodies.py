@@ -29,10 +29,11 @@ _EVENTS = "text/event-stream"
 class WholeBody(Accumulator):
     """A JSON body, read piece by piece."""
 
-    def __init__(self, read: Callable[[Any], Call]) -> None:
+    def __init__(self, exchange: Exchange) -> None:
         super().__init__()
-        self._read = read
+        self._exchange = exchange
         self._parts: list[bytes] = []
+        self._text: str | None = None
 
     def see(self, item: bytes) -> bool:
         """Keep a piece until the body is whole."""
@@ -46,12 +47,13 @@ class WholeBody(Accumulator):
         except ValueError:
             return Call(evidence=dict.fromkeys(("input", "output"), UNKNOWN))
         self.finished = True
-        return self._read(answer)
+        self._text = self._exchange.endpoint.text_in(answer)
+        return self._exchange.read(answer)
 
     @property
     def text(self) -> str | None:
-        """Of half a body it is not known how much was generated for it."""
-        return None
+        """What the whole body says; of half a one it is not known how much was generated for it."""
+        return self._text
 
 
 class EventTally(Tally):
@@ -172,7 +174,7 @@ def _unfolding(exchange: Exchange, response: Any) -> Accumulator:
     """What follows a body: by its type, where the endpoint answers in others than JSON."""
     content = exchange.endpoint.content
     if content is None or "json" in response.headers.get("content-type", ""):
-        return WholeBody(exchange.read)
+        return WholeBody(exchange)
     return content(exchange)
 
 

@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from agentmeter.integration.bounds import Bounds
+from agentmeter.integration.lost import http_status_in, never_sent
 from agentmeter.model import Attempt, Call
 from agentmeter.runtime.state import STATE
 
@@ -55,6 +56,9 @@ class Endpoint:
     since those who speak the protocol of another may count otherwise."""
     accumulator: "Callable[[Exchange], Accumulator] | None" = None
     """What follows the stream that answers an exchange."""
+    texts: Callable[[Any], Iterable[Any]] | None = None
+    """What a whole answer has in it of generated text, counted where it does not say its usage;
+    what is no text is passed over."""
     count_input: Callable[[Body, str], int] | None = None
     """Tokens of a body for a model; without it, input that nobody reports stays unknown."""
     shape: str | None = None
@@ -82,6 +86,11 @@ class Endpoint:
         told = self.from_body(body)
         return replace(said, usage=told.usage, evidence=told.evidence)
 
+    def text_in(self, answer: Any) -> str | None:
+        """What a whole answer says; ``None`` for nothing, since what that took is not known."""
+        said = self.texts(answer) if self.texts is not None else ()
+        return "".join(one for one in said if isinstance(one, str)) or None
+
 
 class Attempts:
     """The tries of one call, as they begin and end."""
@@ -94,8 +103,19 @@ class Attempts:
         """A request is being sent."""
         self._started = STATE.now_ns()
 
-    def end(self, http_status: int | None, error_type: str | None = None) -> None:
-        """The try that began last is over."""
+    def end(
+        self, http_status: int | None, error_type: str | None = None, billed: bool | None = None
+    ) -> None:
+        """The try that began last is over; ``billed`` where one that failed is known to be."""
         if self._started is not None:
-            self.done.append(Attempt(self._started, STATE.now_ns(), http_status, error_type))
+            tried = Attempt(self._started, STATE.now_ns(), http_status, error_type, billed)
+            self.done.append(tried)
             self._started = None
+
+    def failed(self, error: BaseException, named: str | None = None) -> None:
+        """The try that began last brought ``error``, which the library's users know as ``named``"""
+        status = http_status_in(error)
+        if status is not None:
+            self.end(status)
+        else:
+            self.end(None, named or type(error).__name__, False if never_sent(error) else None)

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from agentmeter.integration.beside import leave_beside
 from agentmeter.integration.endpoint import Attempts, Body, Endpoint
+from agentmeter.integration.lost import http_status_in
 from agentmeter.integration.sides import unknown_sides
 from agentmeter.model import ESTIMATED, REPORTED, Call, Evidence, Extent, Source, Status, Usage
 from agentmeter.runtime import tokenizer
@@ -105,24 +106,25 @@ class Exchange:
         if self._over:
             return
         with guarded("failed request"):
-            status = getattr(error, "status_code", None)
-            self.attempts.end(status, None if status else type(error).__name__)
             find = self.endpoint.answer_in
             answer = find(error) if find is not None else None
-            if answer is not None:
+            if answer is None:
+                self.attempts.failed(error)
+            else:
+                self.attempts.end(http_status_in(error), type(error).__name__, billed=True)
                 self._take(self.read(answer))
         self.ended(status_of(error), error)
 
     def answered(self, answer: Any) -> None:
-        """A whole answer has arrived; input that it does not report is counted off-thread."""
-        facts = Call()
+        """A whole answer has arrived; what it does not report is counted off-thread."""
+        sides: tuple[str, ...] = ()
+        text: str | None = None
         with guarded("answer"):
             facts = self.read(answer)
             self._take(facts)
-        if facts.evidence and "input" in unknown_sides(facts):
-            self._count(Status.OK, None, ("input",))
-        else:
-            self.ended(Status.OK)
+            sides = unknown_sides(facts) if facts.evidence else ()
+            text = self.endpoint.text_in(answer) if "output" in sides else None
+        self._count(Status.OK, text, sides)
 
     def _take(self, facts: Call) -> None:
         said = {name: value for name in _STATED if (value := getattr(facts, name))}
@@ -155,7 +157,8 @@ class Exchange:
         made = text if "output" in sides else None
         extent = ESTIMATED if status is Status.OK else _AT_LEAST
         scope, count_input = self.scope, self.endpoint.count_input
-        COUNTER.submit(lambda: _estimate(scope, count_input, given, made, extent))
+        submit = COUNTER.submit if scope.ledger is None else scope.ledger.count
+        submit(lambda: _estimate(scope, count_input, given, made, extent))
 
     def ended(self, status: Status, error: BaseException | None = None) -> bool:
         """Close the call; whether this was the first end."""

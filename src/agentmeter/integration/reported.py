@@ -11,6 +11,7 @@ from contextvars import Token
 from dataclasses import fields, replace
 from typing import Any
 
+from agentmeter.integration.lost import http_status_in
 from agentmeter.model import REPORTED, UNKNOWN, Attempt, Call, Status, Usage
 from agentmeter.runtime.call import CallScope
 from agentmeter.runtime.context import ASKING, Asking
@@ -128,8 +129,8 @@ class ReportedCall:
         scope.started_ns = self._started
         if facts.usage and not facts.evidence:
             scope.update(evidence=dict.fromkeys(facts.usage, REPORTED))
-        http_status = getattr(error, "status_code", None)
-        if error is not None and isinstance(http_status, int):
+        http_status = http_status_in(error) if error is not None else None
+        if http_status is not None:
             kind = type(error).__name__
             scope.attempt(Attempt(self._started, STATE.now_ns(), http_status, kind))
         scope.open(self._parent)

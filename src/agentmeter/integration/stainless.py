@@ -10,6 +10,7 @@ Attempts are seen by two more methods of the base client: ``_build_request`` beg
 """
 
 import copy
+import sys
 from collections.abc import Callable, Mapping
 from contextvars import ContextVar
 from dataclasses import dataclass
@@ -254,8 +255,18 @@ def _retried(kwargs: Any) -> None:
     if exchange is not None:
         with guarded("attempt"):
             response = kwargs.get("response")
-            status = response.status_code if response is not None else None
-            exchange.attempts.end(status, None if status else "APIConnectionError")
+            error = sys.exc_info()[1]
+            if response is None and error is not None:
+                exchange.attempts.failed(error, _as_raised(error))
+            else:
+                exchange.attempts.end(response.status_code)
+
+
+def _as_raised(error: BaseException) -> str:
+    """The name that ``error`` would have, were it the last one and raised."""
+    kinds = {kind.__name__ for kind in type(error).__mro__}
+    timed_out = not kinds.isdisjoint(("TimeoutException", "APITimeoutError"))
+    return "APITimeoutError" if timed_out else "APIConnectionError"
 
 
 def _sleep_for_retry(original: Any) -> Any:

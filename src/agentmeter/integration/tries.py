@@ -18,7 +18,7 @@ def tried(original: Any) -> Any:
             try:
                 response = function(*args)
             except BaseException as error:
-                exchange.attempts.end(None, type(error).__name__)
+                exchange.attempts.failed(error)
                 raise
             exchange.attempts.end(response.status_code)
             return response
@@ -41,7 +41,7 @@ def tried_async(original: Any) -> Any:
             try:
                 response = await function(*args)
             except BaseException as error:
-                exchange.attempts.end(None, type(error).__name__)
+                exchange.attempts.failed(error)
                 raise
             exchange.attempts.end(response.status_code)
             return response

@@ -9,6 +9,7 @@ from agentmeter.model.evidence import (
     Evidence,
     Extent,
     Source,
+    as_lower_bound,
 )
 from agentmeter.model.meters import METERS, Meter, Side, meter
 from agentmeter.model.money import Money
@@ -53,5 +54,6 @@ __all__ = [
     "Source",
     "Status",
     "Usage",
+    "as_lower_bound",
     "meter",
 ]

@@ -30,6 +30,16 @@ class Attempt:
         """An attempt that brought no usable response."""
         return self.error_type is not None or (self.http_status or 200) >= 400
 
+    @property
+    def refused(self) -> bool:
+        """Known to have used nothing: answered with an error, or never sent."""
+        return self.billed is False or (self.billed is None and (self.http_status or 200) >= 400)
+
+    @property
+    def lost(self) -> bool:
+        """Sent, and its answer was never read: what it used, and bills, nobody here knows."""
+        return self.error_type is not None and self.http_status is None and self.billed is None
+
 
 @filled_at_once
 @dataclass(frozen=True, slots=True)

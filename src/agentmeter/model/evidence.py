@@ -1,7 +1,7 @@
 """Evidence: where a quantity comes from, and how much of the truth it covers."""
 
-from collections.abc import Collection
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, replace
 from enum import StrEnum
 
 
@@ -21,7 +21,7 @@ class Extent(StrEnum):
 
     WHOLE = "whole"
     AT_LEAST = "at_least"
-    """A stream was cut: what had arrived by then."""
+    """A stream was cut: what had arrived by then. Or an attempt was lost: what the others used."""
     UNKNOWN = "unknown"
     """Nothing is known; the quantity is absent, which is not zero."""
 
@@ -53,6 +53,14 @@ REPORTED = Evidence()
 CHARGED = Evidence(Source.CHARGED)
 ESTIMATED = Evidence(Source.ESTIMATED)
 UNKNOWN = Evidence(Source.ESTIMATED, Extent.UNKNOWN)
+
+
+def as_lower_bound(known: Mapping[str, Evidence]) -> dict[str, Evidence]:
+    """What was known as whole is at least that: more was used than anybody here was told."""
+    return {
+        meter: replace(one, extent=Extent.AT_LEAST) if one.extent is Extent.WHOLE else one
+        for meter, one in known.items()
+    }
 
 
 def weakest(known: Collection[Evidence]) -> str:

@@ -19,6 +19,7 @@ from agentmeter.model import (
     Opened,
     Status,
     Usage,
+    as_lower_bound,
 )
 from agentmeter.model import UNKNOWN as UNKNOWN_EVIDENCE
 from agentmeter.runtime.context import ASKING, attach, current_scope
@@ -124,6 +125,7 @@ class CallScope(Scope):
         The tariff is asked for again, since a call closed without any usage named none.
         """
         with guarded("amendment"):
+            evidence = as_lower_bound(evidence) if self._has_lost_attempts else evidence
             tariff, _ = STATE.tariff_of(self.facts)
             said = Amendment(
                 STATE.new_id(8),
@@ -164,12 +166,18 @@ class CallScope(Scope):
             self.update(evidence=_refused(facts, unknown))
         elif not facts.evidence and not facts.usage:
             return facts, None
+        elif self._has_lost_attempts:
+            self.update(evidence=as_lower_bound(facts.evidence))
         tariff, reason = STATE.tariff_of(facts)
         if tariff is not None:
             self.update(tariff=tariff.digest)
         elif facts.usage:
             self.update(unpriced=_NO_TOOLS if facts.is_charge else reason)
         return self.facts, tariff
+
+    @property
+    def _has_lost_attempts(self) -> bool:
+        return any(attempt.lost for attempt in self.facts.attempts)
 
     contains_calls = False
     """Whether calls have been opened inside: then it is no leaf."""
@@ -272,8 +280,8 @@ _TOLD = (
 
 def _refused(facts: Call, unknown: dict[str, Evidence]) -> dict[str, Evidence]:
     """A call that every attempt of was refused used nothing: that is known, not unknown."""
-    last = facts.attempts[-1] if facts.attempts else None
-    if last is not None and last.http_status is not None and last.http_status >= 400:
+    tries = facts.attempts
+    if tries and tries[-1].refused and not any(one.lost for one in tries):
         return {"request": REPORTED}
     return unknown
 

@@ -84,6 +84,29 @@ class Ledger:
         self._lock = threading.RLock()
         self._folding = threading.RLock()
         self._folds = self._is_folding = False
+        self._uncounted = 0
+
+    def count(self, job: Callable[[], None]) -> None:
+        """Have ``job``, which tells more of a call, run off this thread; see ``settled``."""
+        with self._lock:
+            self._uncounted += 1
+        COUNTER.submit(lambda: self._counted(job))
+
+    def _counted(self, job: Callable[[], None]) -> None:
+        try:
+            job()
+        finally:
+            with self._lock:
+                self._uncounted -= 1
+
+    def settled(self) -> "Ledger":
+        """The ledger itself, once what is being counted of its calls is in.
+
+        For who may be kept waiting, ten seconds at most; at once where nothing is being counted.
+        """
+        if self._uncounted:
+            COUNTER.settle()
+        return self
 
     def join(self, owner: Owner) -> None:
         """Fill the blank owner fields from a request that was opened inside this one."""

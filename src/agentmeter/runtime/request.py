@@ -115,8 +115,8 @@ class RequestScope(Scope):
 
     @property
     def usage(self) -> Usage:
-        """Quantities so far, by meter; live."""
-        return self._live().usage
+        """Quantities so far, by meter; live. Waits for what is just being counted."""
+        return self._live().settled().usage
 
     @property
     def cost(self) -> Money:
@@ -124,12 +124,12 @@ class RequestScope(Scope):
 
         Raises ``MoneyError`` where that is in several currencies: ``amounts`` has them.
         """
-        return self._live().cost
+        return self._live().settled().cost
 
     @property
     def amounts(self) -> dict[str, Decimal]:
-        """What is priced so far, by currency; live."""
-        return self._live().amounts
+        """What is priced so far, by currency; live. Waits for what is just being counted."""
+        return self._live().settled().amounts
 
     def remaining(self) -> "Remaining":
         """What is left of the budgets that the request is held to, the tightest of each measure."""
@@ -200,18 +200,18 @@ class RequestHandle:
 
     @property
     def usage(self) -> Usage:
-        """Quantities so far, by meter; live."""
-        return self.ledger.usage
+        """Quantities so far, by meter; live. Waits for what is just being counted."""
+        return self.ledger.settled().usage
 
     @property
     def cost(self) -> Money:
         """What is priced so far; live. Raises ``MoneyError`` for several currencies."""
-        return self.ledger.cost
+        return self.ledger.settled().cost
 
     @property
     def amounts(self) -> dict[str, Decimal]:
-        """What is priced so far, by currency; live."""
-        return self.ledger.amounts
+        """What is priced so far, by currency; live. Waits for what is just being counted."""
+        return self.ledger.settled().amounts
 
     def remaining(self) -> "Remaining":
         """What is left of the budgets above this code, the tightest of each measure.
