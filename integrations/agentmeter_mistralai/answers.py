@@ -67,28 +67,16 @@ class Stream(Accumulator):
         if item(choice, "finish_reason"):
             self._reasons[item(choice, "index")] = item(choice, "finish_reason")
             self.finished = True
-        self.texts.extend(_said(item(choice, "delta")))
+        delta = item(choice, "delta")
+        self.texts.extend(_texts(item(delta, "content")))
+        for call in item(delta, "tool_calls") or ():
+            function = item(call, "function")
+            self.texts.append(f"{item(function, 'name') or ''}{item(function, 'arguments') or ''}")
 
     def facts(self) -> Call:
         """What has been said so far."""
         choices = [{"finish_reason": self._reasons[at]} for at in sorted(self._reasons)]
         return facts({**self._said, "choices": choices}, self._provider)
-
-
-def texts(answer: Any) -> Iterator[str]:
-    """What a whole completion or conversation says."""
-    for choice in item(answer, "choices") or ():
-        yield from _said(item(choice, "message"))
-    for one in item(answer, "outputs") or ():
-        yield from _texts(item(one, "content"))
-
-
-def _said(message: Any) -> Iterator[str]:
-    """What a message says, or a piece of one."""
-    yield from _texts(item(message, "content"))
-    for call in item(message, "tool_calls") or ():
-        function = item(call, "function")
-        yield f"{item(function, 'name') or ''}{item(function, 'arguments') or ''}"
 
 
 def _texts(content: Any) -> Iterator[str]:

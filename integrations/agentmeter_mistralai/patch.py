@@ -23,7 +23,6 @@ from agentmeter_mistralai.answers import (
     count_input,
     embedding_facts,
     facts,
-    texts,
 )
 from agentmeter_mistralai.bounds import CHAT, CONVERSATIONS
 
@@ -35,7 +34,6 @@ def _follow(exchange: Exchange) -> Stream:
 _CHAT = Endpoint(
     operation="chat",
     facts=facts,
-    texts=texts,
     accumulator=_follow,
     count_input=count_input,
     shape="openai.chat",
@@ -45,7 +43,6 @@ _CHAT = Endpoint(
 _FIM = Endpoint(
     operation="text_completion",
     facts=facts,
-    texts=texts,
     accumulator=_follow,
     count_input=count_input,
     bounds=CHAT,
@@ -53,7 +50,6 @@ _FIM = Endpoint(
 _AGENT = Endpoint(
     operation="invoke_agent",
     facts=facts,
-    texts=texts,
     accumulator=_follow,
     count_input=count_input,
     bounds=CONVERSATIONS,

@@ -4,7 +4,17 @@ from typing import Any
 
 import pytest
 
-from agentmeter.model import REPORTED, Call, Kind, Owner, Record, Usage
+from agentmeter.model import (
+    REPORTED,
+    Attempt,
+    Call,
+    Evidence,
+    Extent,
+    Kind,
+    Owner,
+    Record,
+    Usage,
+)
 from agentmeter.report.report import build
 
 TRACE = "t" * 32
@@ -58,6 +68,15 @@ def test_a_span_that_lost_its_scope_is_merged_by_time() -> None:
     """One that hangs below the request may be of any scope in it."""
     ours, theirs = call("c", 10, 100, "b1"), call("f", 20, 90, "root", "other")
     assert counted(ROOT, branch("b1"), branch("b2"), ours, theirs) == [("r", 1, 100)]
+
+
+def test_a_lost_attempt_stays_a_lower_bound_whoever_else_saw_the_call() -> None:
+    """Another's usage is of the answer, and can have nothing of what was never answered in it."""
+    tries = (Attempt(10, 20, None, "ReadTimeout"), Attempt(21, 100, 200))
+    evidence = {"input": Evidence(extent=Extent.AT_LEAST)}
+    ours = call("c", 10, 100, attempts=tries, evidence=evidence)
+    (one,) = build((ROOT, ours, call("f", 20, 90, "root", "other")), {}).requests
+    assert (one.calls, one.usage.total_tokens, one.is_lower_bound) == (1, 100, True)
 
 
 def test_equal_calls_at_once_that_two_have_seen_are_two() -> None:

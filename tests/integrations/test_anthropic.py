@@ -350,7 +350,19 @@ def test_hidden_retries_are_attempts(
     client.messages.create(**ASKED)
     call = call_of(last(meter))
     assert [one.http_status for one in call.attempts] == [529, None, 200]
+    assert {str(known) for known in call.evidence.values()} == {"reported, at_least"}
     assert len(meter.records) == 1
+
+
+def test_an_attempt_that_timed_out_makes_the_call_a_lower_bound(
+    meter: Kept, client: anthropic.Anthropic, server: ModelServer
+) -> None:
+    """The server may bill what nobody waited for."""
+    server.script(Reply(delay=30), FULL)
+    client.with_options(timeout=1, max_retries=1).messages.create(**ASKED)
+    call = call_of(last(meter))
+    assert [one.error_type for one in call.attempts] == ["APITimeoutError", None]
+    assert {str(known) for known in call.evidence.values()} == {"reported, at_least"}
 
 
 BATCH = [

@@ -233,6 +233,21 @@ def test_a_connection_that_breaks_is_an_attempt(
     client.converse(modelId=NOVA, **HELLO)
     attempts = [(one.http_status, one.error_type) for one in only(meter).attempts]
     assert attempts == [(None, "ConnectionClosedError"), (200, None)]
+    assert {str(known) for known in only(meter).evidence.values()} == {"reported, at_least"}
+
+
+def test_an_attempt_that_timed_out_makes_the_call_a_lower_bound(
+    client: Any, server: ModelServer, meter: Kept
+) -> None:
+    """The server may bill what nobody waited for."""
+    server.script(Reply(delay=30))
+    again = Config(retries={"total_max_attempts": 2, "mode": "standard"}, read_timeout=1)
+    AWS.client("bedrock-runtime", endpoint_url=server.url, config=again).converse(
+        modelId=NOVA, **HELLO
+    )
+    call = only(meter)
+    assert [one.error_type for one in call.attempts] == ["ReadTimeoutError", None]
+    assert {str(known) for known in call.evidence.values()} == {"reported, at_least"}
 
 
 def _failing(reply: Reply, body: Any, number: str) -> Iterator[tuple[bool, bytes]]:

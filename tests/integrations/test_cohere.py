@@ -109,3 +109,14 @@ def test_a_connection_that_breaks(
     client.chat(**SAID, request_options={"retry_remote_protocol_errors": True})
     attempts = [(one.http_status, one.error_type) for one in only(meter).attempts]
     assert attempts == [(None, "RemoteProtocolError"), (200, None)]
+    assert {str(known) for known in only(meter).evidence.values()} == {"reported, at_least"}
+
+
+def test_an_answer_that_does_not_say_its_usage_is_counted(
+    client: cohere.ClientV2, server: ModelServer, meter: Kept
+) -> None:
+    """Both sides are estimated, from the request and from the answer's text."""
+    server.script(Reply(text="one two three four", usage=False))
+    client.chat(**SAID)
+    assert only(meter).usage["output"] == 4
+    assert {str(known) for known in only(meter).evidence.values()} == {"estimated"}

@@ -247,3 +247,27 @@ def test_a_stream_that_says_no_usage_is_counted(
         "output": "estimated",
     }
     assert set(call.usage) == {"input", "output"}
+
+
+def test_an_answer_that_does_not_say_its_usage_is_counted(
+    client: genai.Client, server: ModelServer, meter: Kept
+) -> None:
+    """Both sides are estimated, from the request and from the answer's text."""
+    server.script(Reply(text="one two three four", usage=False))
+    client.models.generate_content(model=FLASH, contents="hello world")
+    assert only(meter).usage["output"] == 4
+    assert {str(known) for known in only(meter).evidence.values()} == {"estimated"}
+
+
+def test_an_attempt_that_timed_out_makes_the_call_a_lower_bound(
+    client: genai.Client, server: ModelServer, meter: Kept
+) -> None:
+    """The server may bill what nobody waited for."""
+    server.script(Reply(delay=30))
+    again = types.HttpRetryOptions(attempts=2, initial_delay=0.01, jitter=0.0)
+    options = types.HttpOptions(base_url=server.url, timeout=1000, retry_options=again)
+    with genai.Client(api_key="test", vertexai=False, http_options=options) as patient:
+        patient.models.generate_content(model=FLASH, contents="hello world")
+    call = only(meter)
+    assert [one.error_type for one in call.attempts] == ["ReadTimeout", None]
+    assert {str(known) for known in call.evidence.values()} == {"reported, at_least"}

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 from mistralai.client import Mistral
 from mistralai.client.errors import ResponseValidationError, SDKError
+from mistralai.client.utils import BackoffStrategy, RetryConfig
 
 import agentmeter as am
 from agentmeter.model import Call
@@ -126,6 +127,18 @@ def test_a_stream_without_usage_is_counted(
     with client.chat.stream(**SAID) as stream:
         list(stream)
     assert {str(known) for known in only(meter).evidence.values()} == {"estimated"}
+
+
+def test_an_attempt_that_timed_out_makes_the_call_a_lower_bound(
+    client: Mistral, server: ModelServer, meter: Kept
+) -> None:
+    """The server may bill what nobody waited for."""
+    server.script(Reply(delay=30))
+    again = RetryConfig("backoff", BackoffStrategy(1, 10, 1, 60_000), True)
+    client.chat.complete(**SAID, timeout_ms=1000, retries=again)
+    call = only(meter)
+    assert [one.error_type for one in call.attempts] == ["ReadTimeout", None]
+    assert {str(known) for known in call.evidence.values()} == {"reported, at_least"}
 
 
 def test_a_stream_that_is_dropped(client: Mistral, meter: Kept) -> None:

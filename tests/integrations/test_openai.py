@@ -9,12 +9,15 @@ from pathlib import Path
 
 import openai
 import pytest
+from tests.store.folders import PRICER, compacted, journal
 
 import agentmeter as am
-from agentmeter.model import Record
+from agentmeter.model import Call, Record
 from agentmeter.report.report import build
 from agentmeter.runtime.counting import COUNTER
+from agentmeter.store.engine import Embedded
 from agentmeter.store.reader import read
+from agentmeter.store.rollup import rollup
 from agentmeter.testing import Kept, ModelServer, Reply
 
 CHAT = {"model": "gpt-4o-mini", "messages": [{"role": "user", "content": "hello world"}]}
@@ -107,7 +110,160 @@ def test_hidden_retries_are_attempts(
     assert call is not None
     assert [one.http_status for one in call.attempts] == [500, None, 200]
     assert [one.failed for one in call.attempts] == [True, True, False]
+    assert {str(known) for known in call.evidence.values()} == {"reported, at_least"}
     assert len(meter.records) == 1
+
+
+SLOW = Reply(delay=30)
+"""Longer than any of these clients waits; the server's end ends it."""
+LOST = {"cache_read", "input", "output", "reasoning"}
+
+
+def lost_by(name: str, call: Call | None) -> None:
+    """One attempt ended by an error of that name, and the next one answered in full."""
+    assert call is not None
+    assert [(one.http_status, one.error_type) for one in call.attempts] == [
+        (None, name),
+        (200, None),
+    ]
+    assert dict(call.usage) == USED
+    assert {meter: str(known) for meter, known in call.evidence.items()} == dict.fromkeys(
+        LOST, "reported, at_least"
+    )
+
+
+def test_an_attempt_that_timed_out_makes_the_call_a_lower_bound(
+    meter: Kept, client: openai.OpenAI, server: ModelServer
+) -> None:
+    """The server may bill what nobody waited for."""
+    server.script(SLOW, FULL)
+    with am.request() as request:
+        client.with_options(timeout=1, max_retries=1).chat.completions.create(**CHAT)
+    lost_by("APITimeoutError", meter.records[0].call)
+    (report,) = request.report().requests
+    assert (report.is_lower_bound, report.attempts) == (True, 2)
+
+
+async def _asked_in_time(server: ModelServer) -> None:
+    async with openai.AsyncOpenAI(
+        base_url=server.base_url, api_key="test", timeout=1, max_retries=1
+    ) as client:
+        await client.chat.completions.create(**CHAT)
+
+
+def test_an_attempt_of_an_asynchronous_client_that_timed_out(
+    meter: Kept, client: openai.OpenAI, server: ModelServer
+) -> None:
+    """As of the plain one."""
+    server.script(SLOW, FULL)
+    asyncio.run(_asked_in_time(server))
+    lost_by("APITimeoutError", last(meter).call)
+
+
+def test_an_estimate_after_a_lost_attempt_is_a_lower_bound(
+    meter: Kept, client: openai.OpenAI, server: ModelServer
+) -> None:
+    """What is counted later is no more than the others used either."""
+    server.script(Reply(disconnect=True), Reply(text="a b c", usage=False))
+    client.chat.completions.create(**CHAT)
+    COUNTER.settle()
+    usage, evidence = amended(meter)
+    assert set(usage) == {"input", "output"}
+    assert evidence == dict.fromkeys(("input", "output"), "estimated, at_least")
+
+
+def test_a_lost_attempt_and_a_refusal_leave_the_use_unknown(
+    meter: Kept, client: openai.OpenAI, server: ModelServer
+) -> None:
+    """The last attempt used nothing; of the one before nobody knows."""
+    server.script(Reply(disconnect=True), Reply(status=400))
+    with pytest.raises(openai.BadRequestError):
+        client.chat.completions.create(**CHAT)
+    call = last(meter).call
+    assert call is not None
+    assert {meter: str(known) for meter, known in call.evidence.items()} == {
+        "input": "unknown",
+        "output": "unknown",
+    }
+
+
+def test_a_refused_connection_used_nothing(meter: Kept, client: openai.OpenAI) -> None:
+    """Nothing was sent, which is known."""
+    with ModelServer() as gone:
+        address = gone.base_url
+    with pytest.raises(openai.APIConnectionError):
+        client.with_options(base_url=address, max_retries=1).chat.completions.create(**CHAT)
+    call = last(meter).call
+    assert call is not None
+    assert [(one.error_type, one.billed) for one in call.attempts] == [
+        ("APIConnectionError", False),
+        ("APIConnectionError", False),
+    ]
+    assert {meter: str(known) for meter, known in call.evidence.items()} == {"request": "reported"}
+
+
+def test_a_lower_bound_stays_one_in_journal_parquet_and_sql(
+    tmp_path: Path, meter: Kept, client: openai.OpenAI, server: ModelServer
+) -> None:
+    """The mark is on the record, so whoever sums sees it."""
+    server.script(Reply(disconnect=True), FULL)
+    with am.request(user="u"):
+        client.chat.completions.create(**CHAT)
+    journal(tmp_path, meter.entries, meter.tariffs)
+    assert [one.is_lower_bound for one in am.report_on(tmp_path).requests] == [True]
+    compacted(tmp_path)
+    assert [one.is_lower_bound for one in am.report_on(tmp_path).requests] == [True]
+    with Embedded(tmp_path, PRICER) as store:
+        assert [row.is_lower_bound for row in rollup(store, "user")] == [True]
+
+
+def test_figures_after_a_stream_was_closed_early_have_what_it_used(
+    meter: Kept, client: openai.OpenAI, server: ModelServer
+) -> None:
+    """What is being counted is waited for, whichever figure is asked for first."""
+    found = []
+    for figure in ("usage", "amounts", "cost"):
+        with am.request() as request:
+            close(client)
+            handle = am.current()
+            inside = getattr(handle, figure)
+        found.append(getattr(request, figure) == inside)
+        assert bool(inside.amount if figure == "cost" else inside)
+    assert found == [True, True, True]
+
+
+WHOLE = {
+    "chat": lambda c: c.chat.completions.create(**CHAT),
+    "chat raw": lambda c: c.chat.completions.with_raw_response.create(**CHAT).parse(),
+    "responses": lambda c: c.responses.create(model="gpt-5", input="hello world"),
+    "completions": lambda c: c.completions.create(model="gpt-3.5-turbo-instruct", prompt="hello"),
+}
+
+
+@pytest.mark.parametrize("way", WHOLE)
+def test_an_answer_that_does_not_say_its_usage_is_counted(
+    way: str, meter: Kept, client: openai.OpenAI, server: ModelServer
+) -> None:
+    """Both sides are estimated, from the request and from the answer's text."""
+    server.script(Reply(text="one two three four", usage=False))
+    WHOLE[way](client)
+    COUNTER.settle()
+    usage, evidence = amended(meter)
+    assert usage["output"] == 4
+    assert evidence == dict.fromkeys(("input", "output"), "estimated")
+
+
+def test_a_body_that_is_read_by_the_caller_and_does_not_say_its_usage_is_counted(
+    meter: Kept, client: openai.OpenAI, server: ModelServer
+) -> None:
+    """As whole answers are."""
+    server.script(Reply(text="one two three four", usage=False))
+    with client.chat.completions.with_streaming_response.create(**CHAT) as response:
+        response.parse()
+    COUNTER.settle()
+    usage, evidence = amended(meter)
+    assert usage["output"] == 4
+    assert evidence == dict.fromkeys(("input", "output"), "estimated")
 
 
 def test_a_refused_call_used_nothing_and_raises_as_before(
