@@ -141,3 +141,55 @@ def test_a_setting_of_the_wrong_kind_costs_no_entry(tmp_path: Path, made: str, n
 def test_the_token_of_the_receiver_is_no_stranger() -> None:
     """``agentmeter serve`` reads it, and programs beside it may have the same environment."""
     assert Settings({}, {"AGENTMETER_TOKEN": "x" * 20}, {}).strangers() == []
+
+
+_CONFIGURED = """
+import agentmeter as am
+from agentmeter.integration import FAULTS, STATE
+am.configure(directory="x")
+am.configure(directory="x")
+print(STATE.settings["metrics"], STATE.settings["rate_card"], STATE.reader.folder)
+print(*(f"{count} {place}" for place, count in FAULTS.counts().items()), sep="\\n")
+"""
+
+
+def test_a_typo_of_the_operators_does_not_stop_an_application(tmp_path: Path) -> None:
+    """Where ``configure`` is called too: what cannot be used gives way to the next source."""
+    (tmp_path / "pyproject.toml").write_text(
+        "[tool.agentmeter]\nmetrics = true\nprovenance = 'maybe'\n"
+    )
+    wrong = {
+        "AGENTMETER_METRICS": "yess",
+        "AGENTMETER_RATE_CARD": "nope.toml",
+        "AGENTMETER_OTLP": "nohost",
+        "AGENTMETER_OTLP_HEADERS": "bad",
+    }
+    done = subprocess.run(
+        [sys.executable, "-c", _CONFIGURED],
+        cwd=tmp_path,
+        env={**os.environ, **wrong},
+        capture_output=True,
+        text=True,
+    )
+    assert done.stdout.splitlines() == [
+        "True None x",
+        "1 configuration: metrics (AGENTMETER_METRICS): 'yess' is neither true nor false",
+        "1 configuration: otlp (AGENTMETER_OTLP): expected an address such as http://host:4318 or "
+        "https://host/path, got 'nohost'",
+        "1 configuration: otlp_headers (AGENTMETER_OTLP_HEADERS): headers: expected name=value, "
+        "with a comma between several",
+        "1 configuration: provenance (pyproject.toml, [tool.agentmeter]): "
+        "'maybe' is neither true nor false",
+        "1 configuration: rate_card (AGENTMETER_RATE_CARD): nope.toml: cannot be read as text: "
+        "[Errno 2] No such file or directory: 'nope.toml'",
+    ], done.stderr
+
+
+def test_what_code_gives_and_cannot_be_used_is_an_error() -> None:
+    """The programmer is told at once, and nothing changes."""
+    import agentmeter as am
+
+    with pytest.raises(ConfigurationError, match="^metrics: 'yess' is neither true nor false"):
+        am.configure(metrics="yess")  # type: ignore[arg-type]
+    with pytest.raises(am.RateCardError, match=r"nope\.toml: cannot be read"):
+        am.configure(rate_card="nope.toml")

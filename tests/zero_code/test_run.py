@@ -166,7 +166,10 @@ def test_only_named_integrations_are_switched_on(models: ModelServer, tmp_path: 
     done = metered(tmp_path, "app.py", AGENTMETER_INTEGRATIONS="openai, cohere")
     assert done.stdout == "('cohere', 'openai') []\n"
     done = metered(tmp_path, "app.py", AGENTMETER_INTEGRATIONS="opnai")
-    assert done.stdout == "() ['zero-code: ConfigurationError']\n"
+    said = "configuration: AGENTMETER_INTEGRATIONS: no integration 'opnai'; did you mean openai?"
+    assert done.stdout == f'() ["{said}"]\n'
+    done = metered(tmp_path, "app.py", AGENTMETER_INTEGRATIONS="opnai,cohere")
+    assert done.stdout == f"""('cohere',) ["{said}"]\n"""
 
 
 def test_another_sitecustomize_is_run_all_the_same(tmp_path: Path) -> None:

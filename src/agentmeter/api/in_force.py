@@ -81,7 +81,7 @@ def _problem(name: str, error: Exception) -> str:
     """What is wrong, without the name that stands before it anyway."""
     if not isinstance(error, ConfigurationError):
         return f"cannot be used ({type(error).__name__})"
-    return re.sub(rf"^({name}|carry_to, providers)( \({ARGUMENT}\))?: ", "", str(error))
+    return re.sub(rf"^({name}|otlp|carry_to, providers)( \({ARGUMENT}\))?: ", "", str(error))
 
 
 @dataclass(frozen=True, slots=True)
