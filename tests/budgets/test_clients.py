@@ -250,6 +250,20 @@ def test_no_answer_is_longer_than_its_models_longest(
     assert len(server.requests) == 1
 
 
+@pytest.mark.parametrize("limit", [{}, {"max_tokens": 5_000}])
+def test_a_narrow_budget_clamps_before_a_wide_one_refuses(
+    meter: Kept, server: ModelServer, client: openai.OpenAI, limit: dict[str, int]
+) -> None:
+    """What was clamped fits both; what no budget clamps is refused as before."""
+    with am.request(budget=am.Budget(tokens=1_000)):
+        with am.step("narrow", budget=am.Budget(tokens=COUNTED + 200, action="clamp")):
+            client.chat.completions.create(model="gpt-5", messages=HELLO, **limit)
+        with pytest.raises(am.BudgetExceeded, match="budget 'request'"):
+            client.chat.completions.create(model="gpt-5", messages=HELLO, **limit)
+    (sent,) = server.requests
+    assert (sent.body.get("max_completion_tokens") or sent.body["max_tokens"]) == 200
+
+
 def test_retries_reserve_once(meter: Kept, server: ModelServer, client: openai.OpenAI) -> None:
     """Three attempts of one call are held, and counted, as one."""
     server.script(Reply(status=500), Reply(status=500))

@@ -116,7 +116,9 @@ class Admission:
             if account.budget.limit(measure) is None or (measure == "usd" and not none.each):
                 continue
             over = account.too_little(measure, standing, part.of_draw(none.all), None)
-            self._lower(part, none.fitting(measure, _whole(over.left or 0, part)), over)
+            tokens = none.fitting(measure, _whole(over.left or 0, part))
+            if self._demand.output_tokens is None or tokens < self._demand.output_tokens:
+                self._lower(part, tokens, over)
 
     def _refuse_unknown(self) -> None:
         reason = self._worst().reason
@@ -192,7 +194,17 @@ class Admission:
         if (budget.action == "clamp" or cuts) and self._demand.charge is None:
             self._lower(part, found.fitting(answer.measure, _whole(over.left or 0, part)), over)
             return None
+        if answer.measure != "calls" and self._clamped_by_others():
+            return None
         return (yield from self._exceeded(part.account, over))
+
+    def _clamped_by_others(self) -> bool:
+        """Whether a budget that clamps leaves less than what another one has refused."""
+        before = self._demand
+        for part in self._limited if before.charge is None else ():
+            if part.account.budget.action == "clamp" and self._level_of(part) is None:
+                self._leave_what_is_left(part)
+        return self._demand is not before
 
     def _told(self, answer: Refused, found: Worst) -> str | None:
         """Why the worst case is what it is, and what to do about that."""
