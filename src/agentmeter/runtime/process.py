@@ -6,8 +6,10 @@ their environment and go on with it.
 """
 
 import os
+import signal
 import sys
 from collections.abc import Mapping
+from contextlib import suppress
 from typing import Any
 
 from agentmeter.model import Status
@@ -97,4 +99,22 @@ def _variable(name: str) -> str:
 def end() -> None:
     """End it, with the error that ended the process if one did."""
     if STATE.process is not None:
-        STATE.process.close(getattr(sys, "last_exc", None) or getattr(sys, "last_value", None))
+        STATE.process.close(_last_error())
+
+
+def _last_error() -> BaseException | None:
+    return getattr(sys, "last_exc", None) or getattr(sys, "last_value", None)
+
+
+def end_as_interrupted() -> None:
+    """End by the signal a process that an interrupt ended, as Python itself does.
+
+    Python forgets that at any code that is executed later, such as what a module that is first
+    needed at the end makes of its classes.
+    """
+    if isinstance(_last_error(), KeyboardInterrupt):
+        for stream in (sys.stdout, sys.stderr):
+            with suppress(Exception):
+                stream.flush()
+        signal.signal(signal.SIGINT, signal.SIG_DFL)
+        os.kill(os.getpid(), signal.SIGINT)

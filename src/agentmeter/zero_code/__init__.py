@@ -8,6 +8,7 @@ process's) or ``none``; ``AGENTMETER_INTEGRATIONS`` names those to switch on, al
 Requests that the program opens by itself are their own in any case.
 """
 
+import atexit
 import os
 from collections.abc import Mapping
 from typing import Any
@@ -55,6 +56,7 @@ def begin(environment: Mapping[str, str] = os.environ) -> None:
         with guarded("the process's request"):
             from agentmeter.runtime import process
 
+            atexit.register(process.end_as_interrupted)  # what is registered first runs last
             process.begin(owner)
     if per in ("auto", "http"):
         with guarded("HTTP requests"):
