@@ -189,7 +189,7 @@ def test_what_code_gives_and_cannot_be_used_is_an_error() -> None:
     """The programmer is told at once, and nothing changes."""
     import agentmeter as am
 
-    with pytest.raises(ConfigurationError, match="^metrics: 'yess' is neither true nor false"):
+    with pytest.raises(ConfigurationError, match=r"^metrics: 'yess' is neither true nor false"):
         am.configure(metrics="yess")  # type: ignore[arg-type]
     with pytest.raises(am.RateCardError, match=r"nope\.toml: cannot be read"):
         am.configure(rate_card="nope.toml")
