@@ -100,10 +100,7 @@ class Ledger:
                 self._uncounted -= 1
 
     def settled(self) -> "Ledger":
-        """The ledger itself, once what is being counted of its calls is in.
-
-        For who may be kept waiting, ten seconds at most; at once where nothing is being counted.
-        """
+        """The ledger itself, once what is being counted of it is in: ten seconds at most."""
         if self._uncounted:
             COUNTER.settle()
         return self
