@@ -51,12 +51,12 @@ def test_no_journal_is_said_plainly(tmp_path: Path) -> None:
     assert "no such file or folder; run an instrumented program first" in done.stderr
 
 
-def test_an_unknown_request_lists_those_there_are(tmp_path: Path) -> None:
-    """A request that is not there is refused with ids that are."""
+def test_an_unknown_request_is_said(tmp_path: Path) -> None:
+    """A request that is not there is refused, with where to look for those that are."""
     agentmeter("demo", cwd=tmp_path)
     done = agentmeter("report", "--request", "zzz", cwd=tmp_path)
     assert done.returncode == 1
-    assert "no request 'zzz'; there are: " in done.stderr
+    assert "no request's id is or begins with 'zzz'; agentmeter report lists" in done.stderr
 
 
 def test_faults_of_ended_processes_and_the_projects_folder(tmp_path: Path) -> None:
