@@ -17,7 +17,7 @@ demo: $(VENV)/.installed
 	$(BIN)/agentmeter demo
 
 test: $(VENV)/.installed
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n 2
 
 test-dialects: $(VENV)/.installed
 	$(BIN)/python -m tests.dialects.run
@@ -53,7 +53,7 @@ test-page: $(VENV)/.installed web/node_modules/.installed
 check: $(VENV)/.installed
 	$(BIN)/ruff check src integrations tests benchmarks examples
 	$(BIN)/mypy
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n 2
 
 clean:
 	rm -rf $(VENV)

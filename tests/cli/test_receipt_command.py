@@ -68,7 +68,7 @@ def test_details_are_switched_on_one_by_one(recorded: tuple[Path, str]) -> None:
 @pytest.mark.parametrize(
     ("args", "problem"),
     [
-        (("--request", "zzz"), "no request 'zzz'; there are: "),
+        (("--request", "zzz"), "no request's id is or begins with 'zzz'"),
         (("--request", "", "--plan", "pro"), "--plan names one of the plans in --plans"),
         (("--plans", "plans.toml", "--plan", "gold"), "there is no plan 'gold'; there are pro"),
         (("--plans", "none.toml"), "none.toml: cannot be read as text"),

@@ -53,6 +53,7 @@ def reading(meter: Kept, monkeypatch: pytest.MonkeyPatch) -> Iterator[Reading]:
     monkeypatch.setattr(watching, "WATCH", watching.Watch())
     watching.switch(on=True)
     yield Reading(reader)
+    watching.WORKER.settle()
     watching.switch(on=False)
     assert (Ledger.watchers, Ledger.stray_watchers, Account.watcher) == ((), (), None)
     assert FAULTS.counts() == {}

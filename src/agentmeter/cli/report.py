@@ -97,7 +97,8 @@ def report(
     elif by is not None and request_id is None and is_compacted(place):
         show_chosen(place, by, choice, spread=False, as_json=as_json)
     else:
-        alone = None if edge.allocations else request_id  # a period's cost is shared among all
+        # A period's cost is shared among all, and so is what rounding leaves over.
+        alone = None if edge.allocations or edge.states else request_id
         made = edge.applied(made_from(place, alone))
         made = only(made, request_id) if request_id is not None else made
         _show(

@@ -39,10 +39,11 @@ def start(scope: "Scope") -> None:
 
 
 def _start(scope: "Scope") -> None:
+    tracer = _tracer(trace.get_tracer_provider())  # which looks at the sampler
     scope.stamped = _identity(scope)
     kind = SpanKind.CLIENT if scope.kind is Kind.CALL else SpanKind.INTERNAL
     above = trace.get_current_span().get_span_context()
-    span = _tracer(trace.get_tracer_provider()).start_span(
+    span = tracer.start_span(
         scope.span_name,
         kind=kind,
         attributes=scope.stamped,
