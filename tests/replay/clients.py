@@ -102,6 +102,8 @@ CLIENTS = (
             "/chat/completions": lambda client, _: client.chat.completions.create,
             "/responses": lambda client, _: client.responses.create,
             "/embeddings": lambda client, _: client.embeddings.create,
+            "/images/generations": lambda client, _: client.images.generate,
+            "/completions": lambda client, _: client.completions.create,
         },
         make=_make_openai,
         truth=_openai_says,
