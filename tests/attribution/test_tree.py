@@ -47,3 +47,40 @@ def test_an_id_that_was_given_out_twice_is_noticed() -> None:
     assert "its records name different owners (user)" in str(made)
     (agreed,) = build([_asked("a", "s1", 1), _asked(None, "s2", 2)], {}).requests
     assert agreed.view.contested == ()
+
+
+def test_shared_work_stays_with_those_that_share_it() -> None:
+    """A part that is nobody's goes to no request that another observer saw the response in."""
+    call = Call(usage=Usage(input=9), response_id="x")
+    shared = Record(
+        "shared",
+        "a",
+        None,
+        Kind.CALL,
+        "c",
+        Owner(),
+        1,
+        2,
+        call=call,
+        trace_id="t",
+        span_id="a",
+        shares={"r1": 1, "unattributed": 2},
+    )
+    seen = Record(
+        "r2",
+        "b",
+        None,
+        Kind.CALL,
+        "c",
+        Owner(),
+        1,
+        2,
+        call=call,
+        trace_id="t",
+        span_id="b",
+        observer="other",
+    )
+    made = build([shared, seen], {})
+    assert made.unattributed is not None
+    assert made.unattributed.usage.total_tokens == 6
+    assert {one.request_id: one.usage.total_tokens for one in made.requests}["r1"] == 3

@@ -95,7 +95,10 @@ def test_a_process_and_its_children_are_one_request(models: ModelServer, tmp_pat
     (tmp_path / "elsewhere").mkdir()
     (tmp_path / "elsewhere" / "child.py").write_text(ASK + "ask()")
     done = metered(
-        tmp_path, "--user", "u-1", "--feature", "nightly", "app.py", MODELS=models.base_url
+        tmp_path,
+        *("--user", "u-1", "--feature", "nightly", "app.py"),
+        MODELS=models.base_url,
+        PYTHONWARNINGS="ignore::DeprecationWarning",  # of a fork beside threads, from 3.12 on
     )
     assert (done.returncode, done.stderr) == (0, "")
     report = reported(tmp_path)

@@ -257,8 +257,8 @@ def _bring_home(found: dict[str, Gathered]) -> None:
     for key, record in sorted(astray.records.items(), key=lambda item: item[1].started_ns):
         response_id = (record.call.response_id if record.call is not None else None) or ""
         home, known = by_response.get(response_id, (None, record))
-        if home is None or (response_id, record.observer) in come:
-            continue
+        if home is None or record.shares or (response_id, record.observer) in come:
+            continue  # whose shared work is, is known
         if same_response(known, record):
             come.add((response_id, record.observer))
             del astray.records[key]
