@@ -7,6 +7,7 @@ from typing import Any
 
 import openai
 import pytest
+from tests.integrations.openai_served import served
 
 import agentmeter as am
 from agentmeter.report.report import RequestReport, build
@@ -21,12 +22,8 @@ GPT: dict[str, Any] = {"model": "gpt-5", "input": "hello world"}
 
 @pytest.fixture
 def server() -> Iterator[ModelServer]:
-    with ModelServer(default=REPLY) as server:
-        am.instrument("openai")
+    with served(REPLY) as server:
         yield server
-        am.uninstrument()
-        AWAITED.forget()
-        BATCHES.forget()
 
 
 @pytest.fixture

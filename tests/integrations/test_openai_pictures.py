@@ -9,13 +9,13 @@ from typing import Any
 import openai
 import pytest
 from openai.resources.responses import Responses
+from tests.integrations.openai_served import served
 
 import agentmeter as am
 from agentmeter.model import Call
 from agentmeter.runtime.counting import COUNTER
 from agentmeter.testing import Kept, ModelServer, Reply
 from agentmeter.testing.live import LiveServer
-from agentmeter_openai.later import AWAITED, BATCHES
 
 SVG = {
     "model": "gpt-5",
@@ -57,12 +57,8 @@ WRITER = ("gpt-5", "image_generation", {"input": 40, "output": 200, "reasoning":
 
 @pytest.fixture
 def server() -> Iterator[ModelServer]:
-    with ModelServer(default=REPLY) as server:
-        am.instrument("openai")
+    with served(REPLY) as server:
         yield server
-        am.uninstrument()
-        AWAITED.forget()
-        BATCHES.forget()
 
 
 @pytest.fixture
