@@ -33,6 +33,7 @@ from agentmeter.pricing import Cached, GenAIPrices, PriceKey, Tariff
 from agentmeter.report.breakdown import breakdown
 from agentmeter.report.report import build
 from agentmeter.semconv.writing import fields_of
+from agentmeter.store.amounts import load_amounts
 from agentmeter.store.choice import Choice
 from agentmeter.store.compact import compact
 from agentmeter.store.engine import Embedded, Store
@@ -40,7 +41,6 @@ from agentmeter.store.folder import Generation, commit, entries_name, leaves_nam
 from agentmeter.store.leaves import LEAF_COLUMNS, MONEY
 from agentmeter.store.lines import line_of, tariff_fields
 from agentmeter.store.parquet import ENTRY_ROWS, LEAF_ROWS
-from agentmeter.store.pricing import load
 from agentmeter.store.reader import read, read_request
 from agentmeter.store.rollup import distribution, rollup
 from agentmeter.store.rows import ENTRY_COLUMNS
@@ -289,12 +289,7 @@ TENANT = """SELECT feature, count(DISTINCT request_id), count(*), sum(m_input), 
 REPRICE = """SELECT l.model, sum(coalesce(m_input, 0) * p_input
     + coalesce(m_cache_read, 0) * p_cache_read + coalesce(m_output, 0) * p_output)
     FROM leaves AS l JOIN {} ON prices.tariff = l.tariff GROUP BY l.model"""
-UNPIVOTED = """CREATE OR REPLACE TEMP VIEW calls AS
-    SELECT model AS call_id, started_ns AS at_ns, total_input, tariff, unpriced,
-        unnest(['input', 'cache_read', 'output']) AS meter,
-        unnest([m_input, m_cache_read, m_output]) AS quantity
-    FROM leaves"""
-REPRICED = "SELECT call_id, sum(amount) FROM lines WHERE quantity > 0 GROUP BY call_id"
+REPRICED = "SELECT model, sum(amount) FROM amounts GROUP BY model"
 
 
 @dataclass(slots=True)
@@ -373,16 +368,15 @@ def measured(folder: Path, native: Path | None, told: Any) -> None:
                 best(lambda: build(read_request(folder, wanted), {})),
                 best(lambda: _alone(bodies, wanted)),
             )
-        connection.execute(UNPIVOTED)
-        load(connection, tariffs())
+        assert load_amounts(connection, tariffs(), METERS) == []
         wide = REPRICE.format(priced())
         exact = dict(connection.execute(wide).fetchall())
         assert dict(connection.execute(REPRICED).fetchall()) == exact
         stored = {row.key: row.amounts["USD"] for row in rollup(store, "model")}
         assert stored == exact, (stored, exact)
         found["reprice by model"] = (
-            best(lambda: connection.execute(REPRICED).fetchall(), 1),
-            best(lambda: connection.execute(wide).fetchall(), 1),
+            best(lambda: connection.execute(REPRICED).fetchall()),
+            best(lambda: connection.execute(wide).fetchall()),
         )
         plain_group = best(lambda: connection.execute(BY_MODEL_PLAIN).fetchall())
     peak = peak_memory()

@@ -5,7 +5,8 @@ place, in Python. It runs once, when a request is compacted, and what it found l
 for each leaf, with its cost, which nothing changes any more, since the tariff that a call names is
 fixed by its digest. A roll-up is then a plain ``GROUP BY``, and SQL only ever adds. A request whose
 later entries arrive afterwards is resolved again as a whole, and its earlier rows hold no more.
-Prices are joined in SQL (``pricing.sql``) where a pricer is asked again.
+Prices are joined in SQL (``pricing.sql``; ``amounts`` without its lines) where a pricer is asked
+again.
 
 A request without leaves has one row with ``leaf`` false, so that it counts among the requests.
 """
