@@ -144,9 +144,7 @@ def generate(folder: Path, calls: int) -> None:
     with duckdb.connect(
         config={"memory_limit": "4GB", "temp_directory": str(folder)}
     ) as connection:
-        filling = {"requests": calls // 9, "calls": calls, "start": START, "models": len(MODELS)}
-        connection.execute(MAKE.format(**filling))
-        connection.execute(f"CREATE VIEW calls AS SELECT *, {known()} FROM made")
+        view_calls(connection, calls)
         folder.mkdir()
         _copy(connection, _leaves("calls"), folder / leaves_name("made"), LEAF_ROWS)
         _copy(connection, _entries(), folder / entries_name("made"), ENTRY_ROWS)
@@ -170,6 +168,21 @@ def generate(folder: Path, calls: int) -> None:
     )
     commit(folder, made)
     commit(shuffled, made)
+
+
+def view_calls(connection: Any, calls: int) -> None:
+    """``calls``: each call that is made up, with its model's prices."""
+    filling = {"requests": calls // 9, "calls": calls, "start": START, "models": len(MODELS)}
+    connection.execute(MAKE.format(**filling))
+    connection.execute(f"CREATE VIEW calls AS SELECT *, {known()} FROM made")
+
+
+def generate_leaves(file: Path, calls: int) -> None:
+    """The leaves alone."""
+    config = {"memory_limit": "2GB", "temp_directory": str(file.parent)}
+    with duckdb.connect(config=config) as connection:
+        view_calls(connection, calls)
+        _copy(connection, _leaves("calls"), file, LEAF_ROWS)
 
 
 def _copy(connection: Any, sql: str, file: Path, rows: int) -> None:
