@@ -26,14 +26,17 @@ from agentmeter.store.folder import (
 )
 from agentmeter.store.leaves import LEAF_COLUMNS
 from agentmeter.store.parquet import (
+    ENTRY_ROWS,
     Lines,
     check_columns,
     connect,
     entry_rows,
     quoted,
     workplace,
+    write,
 )
 from agentmeter.store.rows import ENTRY_COLUMNS, Row, rows_of
+from agentmeter.store.shelves import ranges
 from agentmeter.store.source import HASHED, Progress, row_digest
 
 if TYPE_CHECKING:
@@ -50,7 +53,7 @@ KEY = f"""CASE request_id
 OF_NONE = "('tariff', 'faults', 'unreadable', 'unknown')"
 """Rows that belong to no request."""
 _IS_GONE = f"({KEY} IN (SELECT key FROM gone) AND entry NOT IN {OF_NONE})"
-_NAMED = f"""SELECT coalesce(asked_tariff, tariff) FROM everything
+_NAMED = f"""SELECT DISTINCT coalesce(asked_tariff, tariff) AS tariff FROM everything
     WHERE coalesce(asked_tariff, tariff) IS NOT NULL AND NOT {_IS_GONE}"""
 
 
@@ -88,19 +91,25 @@ class Rewrite:
             self.place, self.work, self.connection, self.held, affected, self.progress
         )
         old = writing.entries_of(affected)
+        self.connection.execute(f"CREATE TABLE named AS {_NAMED}")
         stays = (
-            f"NOT {_IS_GONE} AND NOT {changing} AND (entry <> 'tariff' OR scope_id IN ({_NAMED}))"
+            f"NOT {_IS_GONE} AND NOT {changing} "
+            "AND (entry <> 'tariff' OR scope_id IN (SELECT tariff FROM named))"
         )
         with Lines(self.work / "changed.jsonl") as lines:
             digest = self._changed(old, f"{changing} AND NOT {_IS_GONE}", change, lines)
         for row in entry_rows(self.connection, old, f"WHERE {stays}"):
             digest += row_digest(row[: len(HASHED)])
         total = lines.count + self.count(f"SELECT count(*) FROM {old} WHERE {stays}")
-        relation = (
+        changed = self.work / "changed.parquet"
+        write(self.connection, lines.select(ENTRY_COLUMNS), changed, "", ENTRY_ROWS)
+        everything = (
             f"(SELECT {_COLUMNS} FROM {old} WHERE {stays} "
-            f"UNION ALL SELECT {_COLUMNS} FROM {lines.select(ENTRY_COLUMNS)})"
+            f"UNION ALL SELECT {_COLUMNS} FROM read_parquet({quoted(changed)}))"
         )
-        made = writing.write([relation], total, digest)
+        theirs = ranges(self.connection, everything)
+        relations = [f"(SELECT * FROM {everything} WHERE {one})" for one in theirs]
+        made = writing.write(relations, total, digest)
         files = tuple(name for one in affected for name in one.files)
         writing.put_in_place(replace(made, replaces=files))
 

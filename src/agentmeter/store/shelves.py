@@ -19,6 +19,8 @@ _BOUNDS = [f"{number:02x}" for number in range(4, 256, 4)]
 """Ids are random hex, so that shelves fill evenly; what is no hex lies on the first or the last."""
 _TOGETHER = 48_000_000
 """Bytes of JSON lines that are sorted at once."""
+_BESIDE = 900
+"""Bytes of an entry's other columns, as JSON lines have them."""
 _BUFFER = 1 << 16
 
 
@@ -72,6 +74,27 @@ class Shelves:
                 together.append(lines)
                 size += lines.size
         yield selected(together, columns), _between(least, None)
+
+
+_PREFIX = 4
+"""Characters of a request's id by which entries are counted: of random hex, 65,536 beginnings."""
+
+
+def ranges(connection: "DuckDBPyConnection", relation: str) -> list[str]:
+    """What conditions the request ids of a relation of entries fulfil, for parts to be sorted at
+    once; together they are all ids.
+    """
+    sizes = connection.execute(
+        f"SELECT left(request_id, {_PREFIX}), sum(strlen(body) + {_BESIDE}) FROM {relation} "
+        "GROUP BY 1 ORDER BY 1"
+    ).fetchall()
+    bounds, size = [""], 0
+    for prefix, more in sizes:
+        if size and size + more > _TOGETHER:
+            bounds.append(prefix)
+            size = 0
+        size += int(more)
+    return [_between(*two) for two in zip(bounds, [*bounds[1:], None], strict=True)]
 
 
 def _between(least: str, most: str | None) -> str:
