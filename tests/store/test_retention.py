@@ -197,3 +197,26 @@ def test_nothing_is_rewritten_where_a_part_cannot_be_read(tmp_path: Path) -> Non
     with pytest.raises(SourceError, match="nothing was changed"):
         erase(tmp_path, "a", PRICER)
     assert holdings(tmp_path).generations == held
+
+
+@pytest.mark.parametrize("together", [1, 4_000, 10**9])
+def test_a_large_store_is_rewritten_in_parts(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, together: int
+) -> None:
+    """However many parts the ids are cut into, what stays is what stood there, in their order."""
+    for number in range(56):
+        journal(tmp_path, asked(number << 122, 1 + number, f"u-{number % 7}"), tariffs(GPT))
+    compacted(tmp_path)
+    before = by_user(tmp_path)
+    monkeypatch.setattr("agentmeter.store.shelves._TOGETHER", together)
+    done = erase(tmp_path, "u-3", PRICER)
+    gone = erase(tmp_path, "u-4", PRICER, drop=True)
+    assert (done.requests, gone.requests) == (8, 8)
+    after = by_user(tmp_path)
+    assert sum(map(float, after.values())) == sum(map(float, before.values())) - 8 * 2.25
+    assert {user: after[user] for user in after if user in before} == {
+        user: amount for user, amount in before.items() if user not in ("u-3", "u-4")
+    }
+    (entries,) = tmp_path.glob("*.entries.parquet")
+    ids = duckdb.sql(f"SELECT request_id FROM '{entries}'").fetchall()
+    assert ids == sorted(ids)
