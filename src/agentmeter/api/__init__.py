@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from agentmeter.api.configuring import configure
 from agentmeter.runtime import unfinished
 from agentmeter.runtime.counting import run_out
+from agentmeter.runtime.ledger import running
 from agentmeter.runtime.state import STATE
 
 if TYPE_CHECKING:
@@ -28,12 +29,13 @@ def report_on(source: str | Path) -> "Report":
     What ``agentmeter report SOURCE`` prints: ``print`` it, ask its ``requests``, or ``to_json()``.
     What this process has metered so far is written first. Calls known from the spans of other
     instrumentations alone are priced now. Raises ``SourceError`` where there is nothing to read;
-    what could not be read of it is in ``faults``.
+    what could not be read of it is in ``faults``. A request without an end on record is a lower
+    bound, unless this process has it open.
     """
     from agentmeter.store.recorded import report_holding
 
     flush()
-    return report_holding(Path(source))
+    return report_holding(Path(source), running=running())
 
 
 def instrument(*only: str) -> dict[str, bool]:

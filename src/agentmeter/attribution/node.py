@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from agentmeter.model import OURS, Kind, Owner, Record, Usage
+from agentmeter.model import OURS, Kind, Owner, Record, Status, Usage
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +47,8 @@ class RequestView:
     ``missing`` names the scopes that are known to have been opened and left no record, by where
     they stood; ``missing_parents`` counts the scopes that hang below the root for want of theirs.
     ``contested`` names the owner fields that records state differently, which is what an id that
-    was given to two requests looks like; ``owner`` has what the first of them said.
+    was given to two requests looks like; ``owner`` has what the first of them said. ``running``
+    is whether this very process has the request open.
     """
 
     request_id: str
@@ -56,6 +57,19 @@ class RequestView:
     missing_parents: int = 0
     missing: tuple[str, ...] = ()
     contested: tuple[str, ...] = ()
+    running: bool = False
+
+    @property
+    def may_lack_calls(self) -> bool:
+        """Whether there may be more calls than are known: scopes are missing, or it never closed.
+
+        What has no end on record was killed, or is still at it. Its journal and its spans do not
+        tell which, and in either case more may be used than they say: read from outside, every
+        figure of it is a lower bound. Only the process that has it open knows that it runs, and
+        says what it came to so far, which is no lower bound for that alone.
+        """
+        never_closed = self.root.record.status is Status.NEVER_CLOSED
+        return bool(self.missing) or (never_closed and not self.running)
 
 
 def nodes(root: Node) -> Iterator[Node]:

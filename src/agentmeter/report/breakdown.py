@@ -63,7 +63,7 @@ def _row(name: str, leaves: list[Leaf], *, sampled: bool) -> Row:
 
 def leaves_some_out(request: RequestReport, scope: ScopeReport) -> bool:
     """Whether a leaf's figures, or those of its request, may be less than what was used."""
-    return bool(request.view.missing) or is_lower_bound(scope)
+    return request.view.may_lack_calls or is_lower_bound(scope)
 
 
 def is_lower_bound(scope: ScopeReport) -> bool:

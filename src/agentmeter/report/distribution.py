@@ -48,7 +48,8 @@ def distribution(report: Report, currency: str = "USD") -> Distribution:
     }
     dearest = costs[-1] if costs else Decimal(0)
     partial = sum(
-        any(leaves_some_out(one, scope) for _, _, scope in leaves(Report((one,))))
+        one.view.may_lack_calls
+        or any(leaves_some_out(one, scope) for _, _, scope in leaves(Report((one,))))
         for one in report.requests
     )
     return Distribution(currency, len(costs), total(costs), ranked, dearest, partial)

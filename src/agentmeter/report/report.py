@@ -1,8 +1,8 @@
 """The report: requests as trees with direct and inclusive usage and cost, and what is missing."""
 
 from collections import Counter
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from typing import Any
 
@@ -91,9 +91,14 @@ class RequestReport:
     def is_lower_bound(self) -> bool:
         """Whether more may have been used or charged than the figures say."""
         return (
-            bool(self.missing or self.only_observed or self.view.missing)
+            bool(self.missing or self.only_observed or self.view.may_lack_calls)
             or Extent.AT_LEAST.value in self.evidence
         )
+
+    @property
+    def state(self) -> str:
+        """How it ended, as its status has it, or that it is ``running`` in this process."""
+        return "running" if self.view.running else self.tree.record.status.value
 
     @property
     def request_id(self) -> str:
@@ -210,9 +215,16 @@ def build(
     *,
     faults: Mapping[str, int] | None = None,
     sampled: int = 0,
+    running: Collection[str] = (),
 ) -> Report:
-    """The report over ``entries``, priced by the tariffs that they name (by digest)."""
-    return of_views(view(entries), tariffs, faults=faults, sampled=sampled)
+    """The report over ``entries``, priced by the tariffs that they name (by digest).
+
+    ``running`` are the ids of the requests that this process has open.
+    """
+    views = view(entries)
+    if running:
+        views = [replace(one, running=one.request_id in running) for one in views]
+    return of_views(views, tariffs, faults=faults, sampled=sampled)
 
 
 def of_views(

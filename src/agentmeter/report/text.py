@@ -35,7 +35,7 @@ def text(report: Report) -> str:
 def request_text(one: RequestReport) -> str:
     """One request as a tree, with totals, evidence and what could not be priced."""
     lines = [_head(one), *_figures(one), ""]
-    lines.extend(_rows(one.tree))
+    lines.extend(_rows(one))
     return "\n".join([*lines, *_came_from(one), *_missing(one)])
 
 
@@ -140,8 +140,8 @@ def _listed(one: RequestReport, short: str, more: tuple[str, ...]) -> tuple[str,
     told.extend(f"{count} {kind}" for kind, count in weak.items())
     if one.view.contested:
         told.append(f"two owners ({', '.join(one.view.contested)})")
-    if one.tree.record.status.value != "ok":
-        told.append(one.tree.record.status.value.replace("_", " "))
+    if one.state != "ok":
+        told.append(one.state.replace("_", " "))
     return (
         shown(short),
         shown(one.tree.record.name),
@@ -208,13 +208,14 @@ def usage_text(usage: Usage) -> str:
     return " + ".join(f"{quantity:,} {meter}" for meter, quantity in usage.items()) or "no usage"
 
 
-def _rows(tree: ScopeReport) -> list[str]:
+def _rows(one: RequestReport) -> list[str]:
     rows: list[tuple[str, str, str, str]] = [("", "tokens", "cost", "")]
-    stack: list[tuple[ScopeReport, str, str]] = [(tree, "", "")]
+    stack: list[tuple[ScopeReport, str, str]] = [(one.tree, "", "")]
     while stack:
         scope, lead, below = stack.pop()
         tokens = f"{scope.usage.total_tokens:,}"
-        rows.append((lead + _label(scope), tokens, amount_text(scope.amounts), _notes(scope)))
+        state = one.state if scope is one.tree else scope.record.status.value
+        rows.append((lead + _label(scope, state), tokens, amount_text(scope.amounts), _notes(scope)))
         last = len(scope.children) - 1
         for index in range(last, -1, -1):
             branch, deeper = ("└─ ", "   ") if index == last else ("├─ ", "│  ")
@@ -227,10 +228,9 @@ def _rows(tree: ScopeReport) -> list[str]:
     ]
 
 
-def _label(scope: ScopeReport) -> str:
-    record = scope.record
-    mark = _MARKS.get(record.status.value, f" [{record.status.value}]")
-    return f"{record.kind} {shown(record.name)}{mark}"
+def _label(scope: ScopeReport, state: str) -> str:
+    mark = _MARKS.get(state, f" [{state}]")
+    return f"{scope.record.kind} {shown(scope.record.name)}{mark}"
 
 
 def _notes(scope: ScopeReport) -> str:

@@ -60,7 +60,7 @@ class Ledger:
         self._default = NOBODY
         self.replaced: dict[str, str] = {}
         """What earlier entries have in the owner's place, as attributes of the request."""
-        self.closed = False
+        self.closed = self.began_here = False
         self.takes_requests = True
         """Whether a request that is opened inside joins this one; not where it is a process's."""
         self.was_carried = False
@@ -230,7 +230,8 @@ class Ledger:
             if STATE.sink is not None:
                 STATE.sink.flush()
             entries = list(STATE.reader.entries_of(self.request_id))
-        made = build([*entries, *self.still_open()], tariffs, faults=FAULTS.counts())
+        known = [*entries, *self.still_open()]
+        made = build(known, tariffs, faults=FAULTS.counts(), running=running())
         return made.only(self.request_id)
 
     def known(self) -> "Report":
@@ -239,7 +240,8 @@ class Ledger:
 
         with self._lock:
             entries, tariffs = list(self._entries), dict(self._tariffs)
-        return build([*entries, *self.still_open()], tariffs).only(self.request_id)
+        made = build([*entries, *self.still_open()], tariffs, running=running())
+        return made.only(self.request_id)
 
     def _view(self) -> "RequestView | None":
         from agentmeter.attribution.view import view
@@ -292,6 +294,11 @@ class Ledger:
 def ledgers() -> list[Ledger]:
     """The ledgers of the requests that somebody still holds."""
     return list(_ledgers)
+
+
+def running() -> set[str]:
+    """The ids of the requests that were begun in this process and have not ended."""
+    return {one.request_id for one in ledgers() if one.began_here and not one.closed}
 
 
 def _unlocked() -> None:

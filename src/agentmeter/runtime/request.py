@@ -79,7 +79,7 @@ class RequestScope(Scope):
         """Begin; the root of a request leaves an *opened* marker."""
         super().open(parent)
         if self.parent is None and self.ledger is not None:
-            self.ledger.span = self.span
+            self.ledger.span, self.ledger.began_here = self.span, True
             with guarded("request.opened"):
                 self._leave_marker()
 

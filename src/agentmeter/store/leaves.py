@@ -92,7 +92,8 @@ def leaf_rows(request: RequestReport) -> Iterator[Row]:
     found = list(leaves(Report((request,))))
     shared_by_all = _of_request(request)
     if not found:
-        yield {**shared_by_all, "leaf": False, "calls": 0, "tokens": 0}
+        partial = request.view.may_lack_calls
+        yield {**shared_by_all, "leaf": False, "calls": 0, "tokens": 0, "partial": partial}
     seen: set[tuple[int, str | None]] = set()
     for leaf in found:
         row = {**shared_by_all, **_of_leaf(leaf, seen)}

@@ -11,12 +11,17 @@ from agentmeter.store.one_request import read_one
 from agentmeter.store.reader import Contents, read
 
 if TYPE_CHECKING:
+    from collections.abc import Collection
+
     from agentmeter.model import Entry
 
 
-def report_holding(source: Path, request_id: str | None = None) -> Report:
+def report_holding(
+    source: Path, request_id: str | None = None, running: "Collection[str]" = ()
+) -> Report:
     """The report on ``source``; with an id, other requests may be left out of it.
 
+    ``running`` are the ids of the requests that this process has open.
     Calls known from the spans of other instrumentations alone are priced now. Raises
     ``SourceError`` where there is nothing to read.
     """
@@ -25,7 +30,8 @@ def report_holding(source: Path, request_id: str | None = None) -> Report:
     try:
         contents = _contents(source, request_id)
         entries, tariffs = _priced(contents)
-        return build(entries, tariffs, faults=contents.faults(), sampled=contents.sampled)
+        told = contents.faults(), contents.sampled
+        return build(entries, tariffs, faults=told[0], sampled=told[1], running=running)
     finally:
         if was_on:
             gc.enable()

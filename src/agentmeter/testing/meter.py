@@ -11,6 +11,7 @@ from agentmeter.pricing import Cached, Catalog, Pricer, Tariff
 from agentmeter.report.report import Report, build
 from agentmeter.runtime.counting import COUNTER
 from agentmeter.runtime.faults import FAULTS
+from agentmeter.runtime.ledger import running
 from agentmeter.runtime.state import STATE
 from agentmeter.semconv.fields import Attributes
 
@@ -74,7 +75,7 @@ class Kept:
     def report(self) -> Report:
         """The report over everything kept, late counts included."""
         COUNTER.settle()
-        return build(self.entries, self.tariffs)
+        return build(self.entries, self.tariffs, running=running())
 
 
 _PRICES = Cached(Catalog())

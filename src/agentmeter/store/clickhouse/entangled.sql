@@ -54,6 +54,7 @@ FROM (
                     OR (parent_id = '') != (kind = 'request')
                     OR (position = 0 AND parent_id != '')
                     OR (kind = 'branch' AND status IN ('error', 'cancelled'))
+                    OR status = 'never_closed'
                     OR :odd
             ) AS strange
         FROM (:entries)
