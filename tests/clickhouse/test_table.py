@@ -44,6 +44,7 @@ from tests.store.test_agreement import (
     researcher,
     rolled_up,
     told_of,
+    without_an_end,
     work,
 )
 from tests.store.test_foreign import document
@@ -91,7 +92,7 @@ def test_one_data_set_is_one_set_of_figures_everywhere(
     with provider.get_tracer("someone").start_as_current_span("theirs"):
         work()
     plainly()
-    entries = [*meter.entries, *told_of(meter.entries)]
+    entries = [*meter.entries, *told_of(meter.entries), *without_an_end(meter.entries)]
     foreign = document(*FOREIGN).encode() + b"\n"
     known, tariffs = priced_now([*entries, *foreign_entries()], meter.tariffs, PRICER)
     report = build(known, tariffs)

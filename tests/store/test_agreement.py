@@ -15,7 +15,7 @@ from tests.store.folders import PRICER, compacted, journal
 from tests.store.test_foreign import document, span
 
 import agentmeter as am
-from agentmeter.model import UNATTRIBUTED, Amendment, Entry, Evidence, Record
+from agentmeter.model import UNATTRIBUTED, Amendment, Entry, Evidence, Kind, Opened, Owner, Record
 from agentmeter.pricing import Tariff
 from agentmeter.report.breakdown import KEYS, breakdown
 from agentmeter.report.distribution import distribution as in_process_distribution
@@ -105,6 +105,30 @@ def told_of(entries: list[Entry]) -> list[Entry]:
     return made
 
 
+KILLED = ("killed", "idle and killed")
+
+
+def without_an_end(entries: list[Entry]) -> list[Entry]:
+    """What a process leaves that is killed in one request with a priced call, and in an idle one.
+
+    Nothing else about them is a lower bound.
+    """
+    known = next(
+        one for one in entries
+        if isinstance(one, Record) and one.kind is Kind.CALL and one.name == "gpt-5"
+        and one.call and one.call.tariff and one.status == "ok" and not one.shares
+        and one.request_id != UNATTRIBUTED
+    )  # fmt: skip
+    markers = [
+        Opened(name, f"{number:016x}", "ask", Owner(f"u-{name}"), known.started_ns - 9, "c" * 32,
+               f"{number:016x}")
+        for number, name in enumerate(KILLED, 0xAAA)
+    ]  # fmt: skip
+    call = replace(known, request_id=KILLED[0], scope_id="f" * 16, parent_id=markers[0].scope_id,
+                   owner=markers[0].owner, trace_id="c" * 32, span_id="f" * 16, position=1)  # fmt: skip
+    return [*markers, call]
+
+
 FOREIGN = [
     span(1, gen_ai__conversation__id="c-1"),
     span(2, 1, gen_ai__request__model="gpt-5-mini", user__id="u-9"),
@@ -179,15 +203,20 @@ def test_all_stores_agree_to_the_last_decimal(meter: Kept, tmp_path: Path) -> No
     with provider.get_tracer("someone").start_as_current_span("theirs"):
         work()
     entries = [*meter.entries, *told_of(meter.entries)]
+    entries[:0] = without_an_end(meter.entries)
     foreign = document(*FOREIGN).encode() + b"\n"
     known, tariffs = priced_now([*entries, *foreign_entries()], meter.tariffs, PRICER)
     report = build(known, tariffs)
     expected, values = figures(report), report.to_json()
-    assert len(report.requests) == 10
+    assert len(report.requests) == 12
     assert sorted(report.amounts) == ["EUR", "USD"]
     assert {row.key for row in expected["waste"]} >= {"discarded", "failed call", "repeated call"}
     assert [row.origin for row in expected["origins"]]
     assert any(row.is_lower_bound for row in expected["model"])
+    bounds = {one.request_id: one.is_lower_bound for one in report.requests}
+    assert [bounds[name] for name in KILLED] == [True, True]
+    (killed,) = (row for row in expected["user"] if row.key == "u-killed")
+    assert (killed.is_lower_bound, killed.calls) == (True, 1)
     for name, folder in folders(tmp_path, entries, meter.tariffs, foreign):
         assert orjson.dumps(reported(folder)) == orjson.dumps(values), name
         found = rolled_up(folder)

@@ -114,6 +114,9 @@ def test_a_killed_process_leaves_its_request_as_never_closed(tmp_path: Path) -> 
     assert only.tree.record.status == "never_closed"
     assert (only.view.owner.user, only.view.owner.tenant) == ("a", "acme")
     assert only.usage.total_tokens == 3
+    assert (only.missing, only.view.missing, only.evidence) == ((), (), {"reported": 1})
+    assert only.is_lower_bound
+    assert "cost ≥ " in str(report(tmp_path))
 
 
 def test_sigterm_loses_nothing(tmp_path: Path) -> None:
