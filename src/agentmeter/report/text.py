@@ -215,7 +215,8 @@ def _rows(one: RequestReport) -> list[str]:
         scope, lead, below = stack.pop()
         tokens = f"{scope.usage.total_tokens:,}"
         state = one.state if scope is one.tree else scope.record.status.value
-        rows.append((lead + _label(scope, state), tokens, amount_text(scope.amounts), _notes(scope)))
+        label = lead + _label(scope, state)
+        rows.append((label, tokens, amount_text(scope.amounts), _notes(scope)))
         last = len(scope.children) - 1
         for index in range(last, -1, -1):
             branch, deeper = ("└─ ", "   ") if index == last else ("├─ ", "│  ")
