@@ -68,8 +68,13 @@ class RequestView:
         figure of it is a lower bound. Only the process that has it open knows that it runs, and
         says what it came to so far, which is no lower bound for that alone.
         """
-        never_closed = self.root.record.status is Status.NEVER_CLOSED
-        return bool(self.missing) or (never_closed and not self.running)
+        return bool(self.missing) or not (self.running or self._has_closed)
+
+    @property
+    def _has_closed(self) -> bool:
+        """Whether its own root has a record; the top of what was resumed is none."""
+        root = self.root.record
+        return root.kind is Kind.REQUEST and root.status is not Status.NEVER_CLOSED
 
 
 def nodes(root: Node) -> Iterator[Node]:

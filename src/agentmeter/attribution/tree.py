@@ -72,7 +72,8 @@ def _root(request_id: str, records: Iterable[Record], found: Gathered) -> Record
             span_id=opened.span_id,
             parent_request_id=opened.parent_request_id,
         )
-    status = Status.NEVER_CLOSED if own and request_id != UNATTRIBUTED else Status.OK
+    ours = any(not record.foreign for record in records)
+    status = Status.NEVER_CLOSED if ours and request_id != UNATTRIBUTED else Status.OK
     name = request_id if request_id == UNATTRIBUTED else _top_name(records)
     return Record(request_id, _NO_SCOPE, None, Kind.REQUEST, name, Owner(), first, last, status)
 

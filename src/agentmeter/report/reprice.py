@@ -109,7 +109,8 @@ class Repriced:
     @property
     def total(self) -> Change:
         """All of it, unattributed work included."""
-        partial = any(one.missing for one in (*_parts(self.before), *_parts(self.after)))
+        parts = (*_parts(self.before), *_parts(self.after))
+        partial = any(one.missing or one.view.may_lack_calls for one in parts)
         return Change(self.before.amounts, self.after.amounts, partial)
 
     @property

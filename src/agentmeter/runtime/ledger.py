@@ -304,6 +304,7 @@ def running() -> set[str]:
 def _unlocked() -> None:
     for ledger in ledgers():
         ledger.unlocked()
+        ledger.began_here = False
 
 
 after_fork(_unlocked)

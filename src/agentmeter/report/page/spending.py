@@ -43,7 +43,7 @@ def spendings(report: Report, currency: str) -> Iterator[Spending]:
             scope.node.usage.total_tokens,
             scope.direct.get(currency, Decimal(0)),
             bool(scope.node.waste),
-            is_partial(scope),
+            request.view.may_lack_calls or is_partial(scope),
         )
 
 

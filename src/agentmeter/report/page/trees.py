@@ -44,18 +44,19 @@ def detail(one: RequestReport) -> dict[str, Any]:
         "missing_parents": one.view.missing_parents,
         "missing": list(one.view.missing),
         "provenance": provenance_values(one),
-        "scopes": _scopes(one.tree),
+        "scopes": _scopes(one),
     }
 
 
-def _scopes(root: ScopeReport) -> list[dict[str, Any]]:
-    order = list(walk(root))
+def _scopes(one: RequestReport) -> list[dict[str, Any]]:
+    order = list(walk(one.tree))
     place = {id(scope): index for index, scope in enumerate(order)}
     parents = {place[id(child)]: place[id(scope)] for scope in order for child in scope.children}
     start = min(scope.record.started_ns for scope in order)
     partial = [is_partial(scope) for scope in order]
     for index in range(len(order) - 1, 0, -1):
         partial[parents[index]] |= partial[index]
+    partial[0] |= one.view.may_lack_calls
     return [
         {**_scope(scope, parents.get(index), start), "partial": partial[index]}
         for index, scope in enumerate(order)
