@@ -21,6 +21,8 @@ from agentmeter.store.engine import Store
 from agentmeter.store.leaves import OF_LEAF
 
 EVERYTHING = Choice()
+RANKED = f"quantile_disc(paid, [{', '.join(str(percent / 100) for percent in PERCENTS)}])"
+"""The costs at ``PERCENTS``, by nearest rank, as a list."""
 
 
 @cache
@@ -134,28 +136,23 @@ def distribution(
 ) -> Distribution:
     """The cost of a request in one currency, by nearest rank."""
     chosen = clause(choice, _currency(store))
-    ranks = [f"ranked[divide(requests * {percent} + 99, 100)]" for percent in PERCENTS]
     used = currency or _currency(store)
     only = (
         "cost"
         if list(store.currencies) == [used]
         else "CASE WHEN currency = $currency THEN cost END"
     )
-    sql = _filled(
-        "distribution",
-        cost=only,
-        chosen=chosen.sql,
-        percentiles="".join(f",\n    {one}" for one in ranks),
-    )
+    sql = _filled("distribution", cost=only, chosen=chosen.sql, ranked=RANKED)
     values = {**chosen.values, **({"currency": used} if "$currency" in sql else {})}
     (found,) = store.select(sql, values)
-    requests, total, dearest, partial, *percentiles = found
+    requests, total, dearest, partial, ranked = found
     none = Decimal(0)
+    percentiles = zip(PERCENTS, ranked or [none] * len(PERCENTS), strict=True)
     return Distribution(
         used,
         int(requests or 0),
         total or none,
-        {percent: value or none for percent, value in zip(PERCENTS, percentiles, strict=True)},
+        {percent: value or none for percent, value in percentiles},
         dearest or none,
         int(partial or 0),
     )

@@ -16,6 +16,7 @@ from agentmeter.model import Call, Entry
 from agentmeter.pricing.keys import key_of
 from agentmeter.pricing.pricer import Pricer
 from agentmeter.pricing.tariff import Tariff
+from agentmeter.report.distribution import PERCENTS
 from agentmeter.report.pricing import asked
 from agentmeter.report.report import Report, build
 from agentmeter.report.text import sampled_text
@@ -28,6 +29,7 @@ from agentmeter.store.clickhouse.relation import Relation
 from agentmeter.store.clickhouse.server import HTTPServer, Server, Told
 from agentmeter.store.clickhouse.spans import Spans, entries_in, ids
 from agentmeter.store.leaves import leaf_rows
+from agentmeter.store.rollup import RANKED
 from agentmeter.store.source import Progress, silent
 
 MOST = 200_000
@@ -38,8 +40,8 @@ _FEES = ("request", "busy_millisecond", "gpu_second")
 _SPELLED = {
     "unnest(map_keys(": "arrayJoin(mapKeys(",
     "count(DISTINCT ": "uniqExact(",
-    "list_sort(list(": "arraySort(groupArray(",
-    "divide(": "intDiv(",
+    RANKED: "arrayMap((percent, paid) -> paid[intDiv(length(paid) * percent + 99, 100)], "
+    f"{list(PERCENTS)}, arrayWithConstant({len(PERCENTS)}, arraySort(groupArray(paid))))",
 }
 """What the shared ``.sql`` files say in the words of DuckDB → ClickHouse's."""
 
