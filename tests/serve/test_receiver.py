@@ -7,7 +7,9 @@ import resource
 import socket
 import subprocess
 import sys
+import time
 from decimal import Decimal
+from itertools import count
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -66,6 +68,7 @@ def test_what_is_acknowledged_is_there_for_every_command(tmp_path: Path) -> None
 
 SENDER = """
 import sys
+import time
 from opentelemetry import trace
 from opentelemetry.exporter.otlp.proto.http import Compression
 from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
@@ -271,10 +274,12 @@ def test_senders_are_told_to_come_again_while_memory_is_full(tmp_path: Path) -> 
     """With a Retry-After, and taken once there is room again."""
     with serving(tmp_path / "journal", "--max-pending", "1", "--max-body", "2") as server:
         large, small = export(span(1, note="x" * 200_000)), export(span(2))
+        pauses = count(1)
 
         def crowded() -> Any:
             """An answer while another body fills the room, if that one came first."""
             with upload(server, MB, MB - 100_000):
+                time.sleep(next(pauses) / 10)  # a busy server takes longer to read it
                 tried = (server.post(large) for _ in range(20))
                 refused = next(filter(rejected, tried), None)
                 assert refused is None or server.post(small).status_code == 200
